@@ -1,0 +1,1 @@
+"""Surefoot: from a model's baseline to its target by verified steps."""

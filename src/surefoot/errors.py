@@ -1,0 +1,67 @@
+"""What a person can get wrong, as a tree.
+
+SurefootError
+├── PlanError           the plan breaks a rule
+├── SpaceError          a config holds what its space does not allow
+├── WorkloadError       a workload cannot be found, or breaks its contract
+│   ├── DataError       a data file is missing, truncated or not the published one
+│   └── SealedSplitError  the test split was asked for outside finalise
+├── RecordError         the record cannot be opened, read or written
+│   └── HomeBusyError   another `surefoot run` works in this home
+├── StatisticsError     numbers that no test can be made of
+└── MissingExtraError   an optional library is not installed
+
+Every message is one line: the rule, what came, where, what to do. A run that diverges or
+crashes is no error of these: it is a value, see `surefoot.run.Status`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SurefootError(Exception):
+    """A mistake in what was asked; the command line prints it in one line and exits with 2."""
+
+
+class PlanError(SurefootError):
+    """The plan breaks a rule."""
+
+
+class SpaceError(SurefootError):
+    """A config holds what its space does not allow."""
+
+
+class WorkloadError(SurefootError):
+    """A workload cannot be found, or breaks its contract."""
+
+
+class DataError(WorkloadError):
+    """A data file is missing, truncated or not the published one."""
+
+
+class SealedSplitError(WorkloadError):
+    """The test split was asked for outside finalise."""
+
+
+class RecordError(SurefootError):
+    """The record cannot be opened, read or written."""
+
+
+class HomeBusyError(RecordError):
+    """Another `surefoot run` works in this home."""
+
+
+class StatisticsError(SurefootError):
+    """Numbers that no test can be made of."""
+
+
+class MissingExtraError(SurefootError):
+    """An optional library is not installed."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """' Did you mean "batch"?' for a word close to a known one, else the empty string."""
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    return f' Did you mean "{close[0]}"?' if close else ""

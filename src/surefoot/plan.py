@@ -1,0 +1,240 @@
+"""The study as written before any data: hypotheses, predictions, arms, and the rule that will decide."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from surefoot.run import Metric, canonical_json, config_hash
+
+Relation = Literal["better", "worse", "same", "between"]
+DEFAULT_LOOKS = (3, 5, 8)
+CONFIRM_SEED = 10_001
+BLOCK = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """How the study decides; part of the plan, so fixed before the first run.
+
+    A race looks at `looks` pairs. A prediction is settled at total error `support_alpha`; an arm
+    is adopted, to explore on, at total error `adopt_alpha`. Only a confirmation on
+    `confirm_seeds` fresh seeds at `claim_alpha` (Holm over the report) is a claim.
+    """
+
+    looks: tuple[int, ...] = DEFAULT_LOOKS
+    adopt_alpha: float = 0.20
+    support_alpha: float = 0.05
+    claim_alpha: float = 0.05
+    confirm_seeds: int = 8
+    is_screened: bool = True
+
+    @property
+    def seeds(self) -> int:
+        """The most pairs an arm gets while exploring."""
+        return self.looks[-1]
+
+    def respent(self, times: int) -> Rule:
+        """The rule of the `times`-th repeat of an experiment: half the error, and half again."""
+        half = 0.5**times
+        return Rule(
+            looks=self.looks,
+            adopt_alpha=self.adopt_alpha * half,
+            support_alpha=self.support_alpha * half,
+            claim_alpha=self.claim_alpha,
+            confirm_seeds=self.confirm_seeds,
+            is_screened=self.is_screened,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What a hypothesis should do to one metric: of an arm, or of a factor or pair of factors.
+
+    `by` and `within` are in the metric's unit and count in the direction of its goal; `low` and
+    `high` of a `between` bound arm minus champion as it is.
+    """
+
+    arm: str = ""
+    main: str = ""
+    interaction: tuple[str, ...] = ()
+    metric: str
+    relation: Relation
+    by: float = 0.0
+    within: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+    is_registered: bool = True
+
+    @property
+    def subject(self) -> str:
+        """The arm, the factor, or "a × b" for an interaction."""
+        return self.arm or self.main or " × ".join(self.interaction)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arm:
+    """A named change of the champion's config."""
+
+    name: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """A hypothesis, why it is believed, its predictions, and the arms that test it.
+
+    A factorial experiment has `factors`; its arms are the cells. `allow` names facts that may
+    differ between arms without confounding them. `repeats` names the experiment it repeats, on
+    fresh seeds and with re-spent error.
+    """
+
+    id: str
+    hypothesis: str
+    because: str = ""
+    arms: tuple[Arm, ...]
+    factors: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    predictions: tuple[Prediction, ...]
+    allow: tuple[str, ...] = ()
+    repeats: str = ""
+
+    def predictions_of(self, arm: str, primary: str) -> tuple[Prediction, ...]:
+        """The predictions about an arm; where none was registered, the plain question whether it is better."""
+        found = tuple(p for p in self.predictions if p.arm == arm)
+        return found or (Prediction(arm=arm, metric=primary, relation="better", is_registered=False),)
+
+    def definition(self) -> dict[str, Any]:
+        """What the experiment says, as JSON: what is registered, hashed and compared with later revisions."""
+        return {
+            "id": self.id,
+            "hypothesis": self.hypothesis,
+            "because": self.because,
+            "arms": {arm.name: dict(arm.changes) for arm in self.arms},
+            "factorial": {name: list(levels) for name, levels in self.factors},
+            "expect": [_prediction_json(p) for p in self.predictions],
+            "allow": list(self.allow),
+            "repeats": self.repeats,
+        }
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of the definition."""
+        return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """The most a study may spend; None is no limit. `run_minutes` limits each run."""
+
+    runs: int | None = None
+    hours: float | None = None
+    run_minutes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The whole plan, checked. `text` is the file as it was read; `baseline` a complete config."""
+
+    study: str
+    workload: str
+    metrics: tuple[Metric, ...]
+    primary: str
+    rule: Rule = field(default_factory=Rule)
+    budget: Budget = field(default_factory=Budget)
+    baseline: Mapping[str, Any]
+    experiments: tuple[Experiment, ...] = ()
+    text: str = ""
+    path: str = ""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of what the plan says; comments and layout do not count."""
+        return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
+
+    def definition(self) -> dict[str, Any]:
+        """What the plan says, as JSON."""
+        return {
+            "study": self.study,
+            "workload": self.workload,
+            "metrics": {m.name: [m.goal, m.unit, m.target, m.min_effect] for m in self.metrics},
+            "primary": self.primary,
+            "rule": {
+                "looks": list(self.rule.looks),
+                "adopt": self.rule.adopt_alpha,
+                "support": self.rule.support_alpha,
+                "claim": self.rule.claim_alpha,
+                "confirm_seeds": self.rule.confirm_seeds,
+                "screen": self.rule.is_screened,
+            },
+            "budget": [self.budget.runs, self.budget.hours, self.budget.run_minutes],
+            "baseline": dict(self.baseline),
+            "experiments": [e.definition() for e in self.experiments],
+        }
+
+    def metric(self, name: str) -> Metric:
+        """The plan's metric of that name; raises KeyError for one it does not list."""
+        return {m.name: m for m in self.metrics}[name]
+
+    def repeat_number(self, experiment: Experiment) -> int:
+        """0 for a first experiment, 1 for its repeat, 2 for the repeat of that."""
+        by_id = {e.id: e for e in self.experiments}
+        number = 0
+        while experiment.repeats:
+            experiment, number = by_id[experiment.repeats], number + 1
+        return number
+
+    def rule_of(self, experiment: Experiment) -> Rule:
+        """The rule that decides this experiment: a repeat has less error to spend."""
+        return self.rule.respent(self.repeat_number(experiment))
+
+
+def exploring_seeds(n: int, block: int = 0) -> tuple[int, ...]:
+    """The first n seeds of an exploring block; blocks share none, so a new one is fresh."""
+    return tuple(range(1 + BLOCK * block, 1 + BLOCK * block + n))
+
+
+def confirming_seeds(n: int) -> tuple[int, ...]:
+    """The n seeds kept for confirmation; no experiment ever trains on them."""
+    return tuple(range(CONFIRM_SEED, CONFIRM_SEED + n))
+
+
+def looks_up_to(seeds: int) -> tuple[int, ...]:
+    """The default looks of a race of at most `seeds` pairs: 3, 5 and 8 as far as they go, then all."""
+    return (*(n for n in DEFAULT_LOOKS if n < seeds), seeds)
+
+
+def factorial_arms(factors: Mapping[str, list[Any]]) -> tuple[Arm, ...]:
+    """One arm for every combination of levels, named by its settings, the first levels first."""
+    names = list(factors)
+    cells = itertools.product(*factors.values())
+    return tuple(Arm(name=cell_name(names, cell), changes=dict(zip(names, cell, strict=True))) for cell in cells)
+
+
+def cell_name(names: list[str], levels: tuple[Any, ...]) -> str:
+    """The name of a factorial cell: "norm=batch, dropout=0.1"."""
+    return ", ".join(f"{name}={_shown(level)}" for name, level in zip(names, levels, strict=True))
+
+
+def same_config(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two complete configs hold the same settings."""
+    return config_hash(a) == config_hash(b)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _prediction_json(p: Prediction) -> dict[str, Any]:
+    if p.relation == "between":
+        wanted: dict[str, Any] = {"between": [p.low, p.high]}
+    else:
+        wanted = {"is": p.relation}
+        if p.by:
+            wanted["by"] = p.by
+        if p.within is not None:
+            wanted["within"] = p.within
+    subject = {"arm": p.arm} if p.arm else {"main": p.main} if p.main else {"interaction": list(p.interaction)}
+    return {**subject, "metric": p.metric, **wanted}

@@ -1,0 +1,52 @@
+"""What a number of seeds could have shown: detectable effects and the seeds an effect needs."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from scipy.special import nctdtr, nctdtrinc, stdtrit
+
+POWER = 0.80
+MOST_SEEDS = 1000
+
+
+def detectable_effect(
+    sd: float, n: int, df: float, *, alpha: float = 0.05, power: float = POWER, is_paired: bool = True
+) -> float:
+    """The true difference that a one-sided t test at `alpha` would show with probability `power`.
+
+    `sd` is that of the paired difference (or of a single run where not paired); the result has its unit.
+    Source: the noncentral t distribution; Johnson, Kotz & Balakrishnan (1995), chapter 31.
+    """
+    return sd * math.sqrt((1 if is_paired else 2) / n) * _noncentrality(round(df, 6), alpha, power)
+
+
+def seeds_needed(
+    effect: float,
+    sd: float,
+    *,
+    prior_df: float = 0.0,
+    alpha: float = 0.05,
+    power: float = POWER,
+    is_paired: bool = True,
+) -> int | None:
+    """The fewest seeds an arm at which `effect` is detectable; None beyond a thousand."""
+    if effect <= 0 or not math.isfinite(effect):
+        return None
+    for n in range(2, MOST_SEEDS + 1):
+        df = prior_df + (n - 1) * (1 if is_paired else 2)
+        if detectable_effect(sd, n, df, alpha=alpha, power=power, is_paired=is_paired) <= effect:
+            return n
+    return None
+
+
+def power_at(effect: float, sd: float, n: int, df: float, *, alpha: float = 0.05) -> float:
+    """The probability that a one-sided paired t test at `alpha` shows a true difference `effect`."""
+    critical = float(stdtrit(df, 1 - alpha))
+    return float(1 - nctdtr(df, effect / sd * math.sqrt(n), critical))
+
+
+@lru_cache(maxsize=4096)
+def _noncentrality(df: float, alpha: float, power: float) -> float:
+    return float(nctdtrinc(df, 1 - power, stdtrit(df, 1 - alpha)))

@@ -1,0 +1,18 @@
+"""The record: append-only; the only room that knows the database."""
+
+from surefoot.storage.lock import LockOwner, home_lock
+from surefoot.storage.record import Record
+from surefoot.storage.rows import EventRow, ExperimentRow, RevisionRow, StudyCounts, StudyRow, UseRow, VerdictRow
+
+__all__ = [
+    "EventRow",
+    "ExperimentRow",
+    "LockOwner",
+    "Record",
+    "RevisionRow",
+    "StudyCounts",
+    "StudyRow",
+    "UseRow",
+    "VerdictRow",
+    "home_lock",
+]

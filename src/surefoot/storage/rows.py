@@ -1,0 +1,99 @@
+"""What the record gives back besides runs: a frozen row per study, revision, experiment, use, event, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from surefoot.run import Status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyRow:
+    """One goal pursued to its end."""
+
+    id: int
+    name: str
+    workload: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevisionRow:
+    """A plan as it was registered; `known` says which results had been seen by then."""
+
+    id: int
+    study_id: int
+    number: int
+    plan_hash: str
+    plan_text: str
+    plan_path: str
+    known: Mapping[str, Any]
+    registered_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentRow:
+    """An experiment as a revision of the plan defined it."""
+
+    id: int
+    study_id: int
+    revision_id: int
+    key: str
+    content_hash: str
+    definition: Mapping[str, Any]
+    registered_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UseRow:
+    """A study rests on this run, for this arm of this experiment."""
+
+    run_id: int
+    experiment: str
+    arm: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventRow:
+    """A decision, claim, opening or notice, as a JSON document."""
+
+    id: int
+    study_id: int
+    kind: str
+    experiment: str | None
+    payload: Mapping[str, Any]
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerdictRow:
+    """What one arm's comparison came to; a number that does not apply is None, never NaN."""
+
+    id: int
+    study_id: int
+    experiment: str
+    arm: str
+    metric: str
+    verdict: str
+    cause: str
+    decision: str
+    n: int
+    estimate: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    detectable: float | None
+    payload: Mapping[str, Any]
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyCounts:
+    """How many runs a study started, by status, their wall seconds, and how many runs of others it reuses."""
+
+    statuses: Mapping[Status, int] = field(default_factory=dict)
+    wall_seconds: float = 0.0
+    reused: int = 0

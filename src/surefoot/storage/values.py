@@ -1,0 +1,42 @@
+"""Measured values as text: JSON, in which NaN and the infinities are the words "nan", "inf" and "-inf"."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from surefoot.errors import RecordError, WorkloadError
+from surefoot.run import Measurement, measured_value
+
+# SQLite would store NaN as NULL, and JSON knows neither NaN nor infinity; a word is a value nobody can mistake.
+_write = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+
+
+def measurement_rows(run_id: int, measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
+    """A row per measurement; raises RecordError for a value that is no number or a step that comes twice."""
+    rows = [{"run_id": run_id, "step": int(m.step), "metrics": _encoded(m.values)} for m in measurements]
+    if len({row["step"] for row in rows}) < len(rows):
+        raise RecordError("each step of a run must be measured once; a step came twice")
+    return rows
+
+
+def measurement_of(step: int, text: str) -> Measurement:
+    """The measurement as it went in."""
+    values = json.loads(text)
+    for name, value in values.items():
+        if type(value) is not float:
+            values[name] = float(value)
+    return Measurement(step=step, values=values)
+
+
+def _encoded(values: Mapping[str, Any]) -> str:
+    try:
+        numbers = {name: measured_value(name, value) for name, value in values.items()}
+    except WorkloadError as error:
+        raise RecordError(str(error)) from error
+    try:
+        return _write(numbers)
+    except ValueError:
+        return _write({name: x if math.isfinite(x) else str(x) for name, x in numbers.items()})

@@ -1,0 +1,149 @@
+"""The contract a trainable thing keeps, and where workloads are found."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from surefoot.errors import SealedSplitError, SpaceError, WorkloadError, nearest
+from surefoot.run import Measurement, Metric
+from surefoot.space import SearchSpace
+
+Split = Literal["train", "validation", "test"]
+Facts = dict[str, Any]
+
+WORKLOADS: Mapping[str, str] = {
+    "digits": "surefoot.workloads.digits:WORKLOAD",
+    "fashion_mnist": "surefoot.workloads.fashion_mnist:WORKLOAD",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunContext:
+    """What a training is given besides its config.
+
+    `artifacts` is the run's own folder (it exists); `device` is "cpu" or "cuda";
+    `threads` is how many CPU threads this run may use. `is_test_open` is true in finalise only.
+    """
+
+    seed: int
+    artifacts: Path
+    data_root: Path | None = None
+    device: str = "cpu"
+    threads: int = 1
+    is_test_open: bool = False
+
+    def require(self, split: Split) -> None:
+        """Raises SealedSplitError when the test split is asked for outside finalise."""
+        if split == "test" and not self.is_test_open:
+            raise SealedSplitError(
+                "the test split is sealed until finalise; train and choose on the train and validation splits"
+            )
+
+
+Train = Callable[[Any, RunContext], Generator[Measurement, None, Facts]]
+Evaluate = Callable[[Any, RunContext, str, Split], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """A trainable thing: a value that holds functions.
+
+    `config` is a frozen dataclass whose defaults are the first baseline. `train(config, context)`
+    is a generator of Measurements whose return value is the run's facts; it knows nothing of
+    storage or pruning. `evaluate(config, context, checkpoint, split)` measures a saved checkpoint
+    ("best" or "last") again on a split. `fingerprint(data_root)` names the data (raises DataError
+    with what is missing and how to get it). `sources` are the modules whose text is the code
+    fingerprint. `drivers` says which settings may move a fact: a fact that differs between two
+    arms although none of its drivers changed confounds their comparison. `requires` maps an
+    importable module to the extra that installs it.
+    """
+
+    name: str
+    summary: str
+    config: type
+    metrics: tuple[Metric, ...]
+    space: SearchSpace
+    train: Train
+    evaluate: Evaluate | None = None
+    fingerprint: Callable[[Path | None], str] = lambda data_root: "none"
+    sources: tuple[str, ...] = ()
+    drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requires: Mapping[str, str] = field(default_factory=dict)
+
+    def defaults(self) -> dict[str, Any]:
+        """Every setting at its default."""
+        return dataclasses.asdict(self.config())
+
+    def complete(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """A whole config: the given settings, checked, over the defaults. Raises SpaceError."""
+        return {**self.defaults(), **self.space.checked(settings)}
+
+    def code_fingerprint(self) -> str:
+        """SHA-256 (hex) of the source text of the modules this workload's training rests on."""
+        digest = hashlib.sha256()
+        for name in self.sources:
+            digest.update(name.encode())
+            digest.update(_source_of(name).read_bytes())
+        return digest.hexdigest()
+
+
+def find_workload(name: str) -> Workload:
+    """The workload of that name: a built-in one, or "package.module:attribute".
+
+    A module is looked for on the import path and in the current folder.
+    Raises WorkloadError with the nearest known name.
+    """
+    target = WORKLOADS.get(name, name)
+    if ":" not in target:
+        known = ", ".join(WORKLOADS)
+        raise WorkloadError(
+            f'workload must be one of {known}, or package.module:attribute; got "{name}".{nearest(name, WORKLOADS)}'
+        )
+    module_name, _, attribute = target.partition(":")
+    workload = getattr(_import_module(module_name), attribute, None)
+    if not isinstance(workload, Workload):
+        raise WorkloadError(f'"{name}" must name a surefoot.Workload; {module_name} has no such "{attribute}"')
+    return workload
+
+
+def check_requirements(workload: Workload) -> None:
+    """Raises WorkloadError naming the extra to install when a needed library is absent."""
+    for module, extra in workload.requires.items():
+        if importlib.util.find_spec(module) is None:
+            raise WorkloadError(
+                f'workload {workload.name} needs {module}, which is not installed; pip install "surefoot[{extra}]"'
+            )
+
+
+def as_config(workload: Workload, settings: Mapping[str, Any]) -> Any:
+    """The workload's own config object; raises WorkloadError where it refuses the settings."""
+    try:
+        return workload.config(**settings)
+    except (TypeError, ValueError, SpaceError) as error:
+        raise WorkloadError(f"workload {workload.name} refuses this config: {error}") from error
+
+
+def _import_module(name: str) -> Any:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise WorkloadError(f'cannot import the workload module "{name}": {error}') from error
+
+
+def _source_of(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+        raise WorkloadError(f'the source of "{module}" cannot be read, so its code has no fingerprint')
+    return Path(spec.origin)

@@ -1,0 +1,1 @@
+"""Trainable things: one training loop, its networks, its datasets, a file per workload."""

@@ -75,7 +75,7 @@ def study_noise(floor: Sequence[float], past: Sequence[PairedSet] = ()) -> Noise
     return Noise(
         floor_sd=math.sqrt(floor_variance),
         floor_n=len(floor),
-        paired=estimate_prior([s.variance_of_difference for s in past], dfs),
+        paired=estimate_prior([s.variance_of_difference for s in past], dfs, shares_champion=True),
         single=estimate_prior([floor_variance, *(s.variance_a for s in past)], [max(len(floor) - 1, 0), *dfs]),
         correlation=pair_correlation(past),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from surefoot.run import Metric, canonical_json, config_hash
@@ -40,14 +40,7 @@ class Rule:
     def respent(self, times: int) -> Rule:
         """The rule of the `times`-th repeat of an experiment: half the error, and half again."""
         half = 0.5**times
-        return Rule(
-            looks=self.looks,
-            adopt_alpha=self.adopt_alpha * half,
-            support_alpha=self.support_alpha * half,
-            claim_alpha=self.claim_alpha,
-            confirm_seeds=self.confirm_seeds,
-            is_screened=self.is_screened,
-        )
+        return replace(self, adopt_alpha=self.adopt_alpha * half, support_alpha=self.support_alpha * half)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +129,10 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The whole plan, checked. `text` is the file as it was read; `baseline` a complete config."""
+    """The whole plan, checked. `text` is the file as it was read; `baseline` a complete config.
+
+    `is_finalised` asks for the sealed test split to be opened, once, when all claims are settled.
+    """
 
     study: str
     workload: str
@@ -146,6 +142,7 @@ class Plan:
     budget: Budget = field(default_factory=Budget)
     baseline: Mapping[str, Any]
     experiments: tuple[Experiment, ...] = ()
+    is_finalised: bool = False
     text: str = ""
     path: str = ""
 
@@ -172,6 +169,7 @@ class Plan:
             "budget": [self.budget.runs, self.budget.hours, self.budget.run_minutes],
             "baseline": dict(self.baseline),
             "experiments": [e.definition() for e in self.experiments],
+            "finalise": self.is_finalised,
         }
 
     def metric(self, name: str) -> Metric:
@@ -179,12 +177,16 @@ class Plan:
         return {m.name: m for m in self.metrics}[name]
 
     def repeat_number(self, experiment: Experiment) -> int:
-        """0 for a first experiment, 1 for its repeat, 2 for the repeat of that."""
+        """0 for a first experiment, 1 for its first repeat, 2 for its second, however they are chained."""
+        root = self._root(experiment)
+        earlier = self.experiments[: self.experiments.index(experiment)]
+        return sum(self._root(other) == root for other in earlier)
+
+    def _root(self, experiment: Experiment) -> str:
         by_id = {e.id: e for e in self.experiments}
-        number = 0
         while experiment.repeats:
-            experiment, number = by_id[experiment.repeats], number + 1
-        return number
+            experiment = by_id[experiment.repeats]
+        return experiment.id
 
     def rule_of(self, experiment: Experiment) -> Rule:
         """The rule that decides this experiment: a repeat has less error to spend."""
@@ -196,9 +198,10 @@ def exploring_seeds(n: int, block: int = 0) -> tuple[int, ...]:
     return tuple(range(1 + BLOCK * block, 1 + BLOCK * block + n))
 
 
-def confirming_seeds(n: int) -> tuple[int, ...]:
-    """The n seeds kept for confirmation; no experiment ever trains on them."""
-    return tuple(range(CONFIRM_SEED, CONFIRM_SEED + n))
+def confirming_seeds(n: int, block: int = 0) -> tuple[int, ...]:
+    """The n seeds kept for a confirmation; no experiment ever trains on them, and blocks share none."""
+    first = CONFIRM_SEED + BLOCK * block
+    return tuple(range(first, first + n))
 
 
 def looks_up_to(seeds: int) -> tuple[int, ...]:

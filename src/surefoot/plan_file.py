@@ -109,6 +109,7 @@ class PlanEntry(_Strict):
     budget: BudgetEntry = BudgetEntry()
     baseline: dict[str, Any] = {}
     experiments: list[ExperimentEntry] = []
+    finalise: bool = False
 
 
 # Where in a plan which entry stands: a pattern of keys, * for any.
@@ -310,6 +311,7 @@ class _Checker:
             budget=Budget(runs=entry.budget.runs, hours=entry.budget.hours, run_minutes=entry.budget.run_minutes),
             baseline=baseline,
             experiments=self._experiments(names, baseline),
+            is_finalised=entry.finalise,
             text=self.document.text,
             path=self.document.path,
         )

@@ -35,7 +35,7 @@ class Database:
         self.is_read_only = read_only
         url = _url_of(where)
         self.path = _file_of(where, url)
-        self.name = str(self.path) if self.path is not None else url.render_as_string(hide_password=True)  # type: ignore[union-attr]
+        self.name = str(self.path) if url is None or self.path is not None else _shown(url)
         self._url = url
         self._identity: tuple[int, int] | None = None
         self._is_immutable = False
@@ -279,6 +279,12 @@ def _url_of(where: Path | str) -> URL | None:
         # The rest of the URL may hold a password, so only its kind is repeated.
         raise RecordError(f"--store must be postgresql://user@host/name or sqlite:///file; got {kind}://…")
     return url
+
+
+def _shown(url: URL) -> str:
+    """The URL without its password, wherever that stands."""
+    secrets = [name for name in url.query if "pass" in name.lower()]
+    return url.update_query_dict(dict.fromkeys(secrets, "***")).render_as_string(hide_password=True)
 
 
 def _file_of(where: Path | str, url: URL | None) -> Path | None:

@@ -36,7 +36,7 @@ from surefoot.storage.values import measurement_of, measurement_rows
 
 KEYS_A_QUERY = 500  # databases limit the values one statement may carry
 TRAINED = (Status.COMPLETE, Status.INFEASIBLE)
-EVENT_KINDS = ("decision", "claim", "opening", "notice")
+EVENT_KINDS = ("decision", "claim", "opening", "skip", "state", "notice")
 
 T = TypeVar("T")
 
@@ -261,7 +261,12 @@ class Record:
 
     def uses(self, study_id: int) -> list[UseRow]:
         """Which runs the study rests on, and for what, in order."""
-        query = select(uses.c.run_id, uses.c.experiment, uses.c.arm, uses.c.at).where(uses.c.study_id == study_id)
+        is_own = (runs.c.study_id == uses.c.study_id).label("is_own")
+        query = (
+            select(uses.c.run_id, uses.c.experiment, uses.c.arm, uses.c.at, is_own)
+            .join(runs, runs.c.id == uses.c.run_id)
+            .where(uses.c.study_id == study_id)
+        )
         return self._rows(UseRow, query.order_by(uses.c.at, uses.c.run_id, uses.c.experiment, uses.c.arm))
 
     def runs(self, study_id: int, *, with_measurements: bool = False) -> list[Run]:
@@ -336,7 +341,9 @@ class Record:
         return self._rows(VerdictRow, select(verdicts).where(verdicts.c.study_id == study_id).order_by(verdicts.c.id))
 
     def add_event(self, study_id: int, *, kind: str, experiment: str | None, payload: Mapping[str, Any]) -> int:
-        """The event's id; kinds are "decision", "claim", "opening" (of the test split) and "notice"."""
+        """The event's id; kinds are "decision", "claim", "opening" (of the test split), "skip" (of an
+        experiment that the budget ended), "state" (where the study stands) and "notice".
+        """
         if kind not in EVENT_KINDS:
             listed = ", ".join(EVENT_KINDS)
             raise RecordError(f'an event must be one of {listed}; got "{kind}".{nearest(kind, EVENT_KINDS)}')

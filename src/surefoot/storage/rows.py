@@ -48,12 +48,13 @@ class ExperimentRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UseRow:
-    """A study rests on this run, for this arm of this experiment."""
+    """A study rests on this run, for this arm of this experiment; `is_own` where it trained the run itself."""
 
     run_id: int
     experiment: str
     arm: str
     at: str
+    is_own: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

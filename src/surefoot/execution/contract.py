@@ -1,0 +1,95 @@
+"""What a training may yield and return; each breach is named."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from surefoot.errors import WorkloadError
+from surefoot.run import Measurement, measured_value
+from surefoot.workload import Workload
+
+
+def checked(
+    workload: Workload, training: Generator[Measurement, None, Any]
+) -> Generator[Measurement, None, dict[str, Any]]:
+    """The training's own measurements, values as floats and steps rising; returns its facts as JSON values.
+
+    Raises WorkloadError at the first breach of the contract, or at the end when a metric of the
+    workload was never measured.
+    """
+    if not hasattr(training, "__next__"):
+        raise WorkloadError(f"train must be a generator of Measurements; it returned a {type(training).__name__}")
+    missing = {metric.name for metric in workload.metrics}
+    before: int | None = None
+    while True:
+        try:
+            yielded = next(training)
+        except StopIteration as end:
+            if missing:
+                raise WorkloadError(
+                    f"train must measure every metric of {workload.name}; it ended without {', '.join(sorted(missing))}"
+                ) from None
+            return plain_facts(end.value if end.value is not None else {})
+        measurement = _measurement(yielded)
+        if before is not None and measurement.step <= before:
+            raise WorkloadError(f"train must yield rising steps; step {measurement.step} came after step {before}")
+        before = measurement.step
+        missing -= measurement.values.keys()
+        yield measurement
+
+
+def non_finite(values: Mapping[str, float]) -> str:
+    """'val_loss is nan' for the first value that is no finite number; the empty string where all are."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            return f"{name} is {value}"
+    return ""
+
+
+def plain_values(values: Any) -> dict[str, float]:
+    """The values as floats; raises WorkloadError where they are no mapping of numbers."""
+    if not isinstance(values, Mapping):
+        raise WorkloadError(f"measured values must be a mapping of metric to number; got a {type(values).__name__}")
+    return {str(name): measured_value(str(name), value) for name, value in values.items()}
+
+
+def plain_facts(facts: Any) -> dict[str, Any]:
+    """The facts as JSON values; NaN and the infinities become the words, since JSON has no number for them.
+
+    Raises WorkloadError for facts that are no mapping, or hold what JSON cannot.
+    """
+    if not isinstance(facts, Mapping):
+        raise WorkloadError(f"train must return its facts as a mapping; got a {type(facts).__name__}")
+    plain = {str(name): _plain(value, str(name)) for name, value in facts.items()}
+    json.dumps(plain, allow_nan=False)
+    return plain
+
+
+def _measurement(yielded: Any) -> Measurement:
+    if not isinstance(yielded, Measurement):
+        raise WorkloadError(f"train must yield Measurements; got a {type(yielded).__name__}")
+    step = yielded.step.item() if hasattr(yielded.step, "item") else yielded.step
+    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 2**63:
+        raise WorkloadError(f"a measurement's step must be a whole number from 0; got {yielded.step!r:.60}")
+    if not yielded.values:
+        raise WorkloadError(f"a measurement must hold a value; the one at step {step} is empty")
+    return Measurement(step=step, values=plain_values(yielded.values))
+
+
+def _plain(value: Any, name: str) -> Any:
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, f"{name}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, name) for inner in value]
+    raise WorkloadError(
+        f"a fact must be text, a number, true or false, or a list of these; {name} is a {type(value).__name__}"
+    )

@@ -1,0 +1,403 @@
+"""WorkerPool: worker processes kept between runs, so that a heavy library is imported once in each."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Any, Self
+
+from surefoot.errors import WorkloadError
+from surefoot.execution.machine import available_cores, out_of_memory_kills
+from surefoot.execution.provenance import provenance_at_start, utc_now
+from surefoot.execution.task import Ending, Outcome, Task
+from surefoot.run import Measurement, Provenance, Status
+
+TICK_SECONDS = 0.2
+DYING_SECONDS = 2.0
+LOADING_SECONDS = 300.0  # importing libraries and reading data is not the run's time, but must end too
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from surefoot.execution.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+OnStart = Callable[[Task, Provenance], None]
+OnMeasurement = Callable[[Task, Measurement], None]
+OnEnd = Callable[[Outcome], None]
+
+
+class WorkerPool:
+    """Guards a number of worker processes; use it as a context manager, in the thread that made it.
+
+    A worker that dies is replaced, and the others never notice. While `run` works in the main
+    thread, a first Ctrl-C or SIGTERM asks the runs in flight to stop at their next measurement and
+    gives them `grace_seconds`, a second kills them at once; both end INTERRUPTED.
+    """
+
+    def __init__(self, workers: int, *, threads: int | None = None, grace_seconds: float = 5.0):
+        """`threads` is what each worker may use: by default the machine's cores shared out, at least one."""
+        if workers < 1:
+            raise WorkloadError(f"workers must be at least 1; got {workers}")
+        self.threads = threads or max(1, available_cores() // workers)
+        self._size = workers
+        self._grace_seconds = grace_seconds
+        self._workers: list[_Worker] = []
+        self._interrupts = 0
+
+    def __enter__(self) -> Self:
+        """The pool; a worker starts when there is a task for it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends every worker."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends every worker, at work or not."""
+        while self._workers:
+            self._workers.pop().end()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the runs were asked to stop; a pool that was begins no further run."""
+        return self._interrupts > 0
+
+    def interrupt(self) -> None:
+        """Asks the runs in flight to stop; asked again, kills them. Safe in a signal handler and in any thread."""
+        self._interrupts += 1
+
+    def run(
+        self,
+        tasks: Iterable[Task],
+        *,
+        on_start: OnStart | None = None,
+        on_measurement: OnMeasurement | None = None,
+        on_end: OnEnd | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[Outcome]:
+        """The outcomes of the tasks that were begun, in the order of the tasks.
+
+        A task is taken from the iterable only when a worker is free. The callbacks are called in this thread;
+        what they raise ends the runs in flight and is raised here. `on_start` comes right before, `on_end` right
+        after an attempt: a task whose worker was killed by someone else's signal is tried twice, and only the
+        second outcome is returned. `should_stop` is asked before each task; once it says so no further run begins.
+        """
+        calls = _Callbacks(start=on_start, measurement=on_measurement, end=on_end)
+        queue = _Queue(tasks=enumerate(tasks), should_stop=should_stop)
+        outcomes: dict[int, Outcome] = {}
+        with self._heeding_signals():
+            try:
+                while True:
+                    self._hand_out(queue, calls)
+                    busy = [worker for worker in self._workers if worker.job is not None]
+                    if not busy:
+                        break
+                    for job, outcome in self._progress(busy, calls):
+                        outcomes[job.number] = outcome
+                        calls.ended(outcome)
+                        if outcome.is_worker_lost and job.attempt == 1:
+                            queue.again.append((job.number, job.task))
+            finally:
+                for worker in [worker for worker in self._workers if worker.job is not None]:
+                    self._discard(worker)
+        return [outcomes[number] for number in sorted(outcomes)]
+
+    def _hand_out(self, queue: _Queue, calls: _Callbacks) -> None:
+        while not self.is_interrupted:
+            idle = next((worker for worker in self._workers if worker.job is None), None)
+            if idle is not None and not idle.is_alive():
+                self._discard(idle)
+                continue
+            if idle is None and len(self._workers) >= self._size:
+                return
+            job = queue.next_job(self.threads)
+            if job is None:
+                return
+            if idle is None:
+                idle = _Worker(self.threads)
+                self._workers.append(idle)
+            calls.started(job)
+            idle.begin(job)
+
+    def _progress(self, busy: list[_Worker], calls: _Callbacks) -> Iterator[tuple[_Job, Outcome]]:
+        wait([worker.connection for worker in busy], timeout=TICK_SECONDS)
+        for worker in busy:
+            job = worker.job
+            assert job is not None
+            ending = worker.listen(calls)
+            if ending is None:
+                ending = self._cut_short(worker, job)
+            if ending is None:
+                continue
+            worker.job = None
+            if not ending.is_worker_sound:
+                self._discard(worker)
+            yield job, job.outcome(ending)
+
+    def _cut_short(self, worker: _Worker, job: _Job) -> Ending | None:
+        """The ending of a run that died, overran its time or would not stop; None for one that may go on."""
+        if worker.is_lost or not worker.is_alive():
+            return worker.lost_ending()
+        now = time.monotonic()
+        if now > job.deadline():
+            limit = f"time limit of {job.task.time_limit_seconds:g} s reached {job.place()}"
+            return worker.killed_ending(Status.FAILED, limit)
+        if not self.is_interrupted:
+            return None
+        if job.stop_asked_at is None:
+            job.stop_asked_at = now
+            worker.ask_to_stop()
+        if self._interrupts > 1 or now - job.stop_asked_at > self._grace_seconds:
+            return worker.killed_ending(Status.INTERRUPTED, f"interrupted {job.place()}")
+        return None
+
+    def _discard(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        worker.end(grace_seconds=0.0)
+
+    @contextlib.contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number, handler in kept.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, lambda *_: self.interrupt())
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Job:
+    """A task in a worker's hands, and what has come of it so far."""
+
+    number: int
+    task: Task
+    attempt: int
+    provenance: Provenance
+    begun_at: float = field(default_factory=time.monotonic)
+    is_loading: bool = True
+    measurements: list[Measurement] = field(default_factory=list)
+    stop_asked_at: float | None = None
+
+    def deadline(self) -> float:
+        limit = self.task.time_limit_seconds
+        if limit is None:
+            return float("inf")
+        return self.begun_at + limit + (LOADING_SECONDS if self.is_loading else 0.0)
+
+    def place(self) -> str:
+        """'after step 300'."""
+        return f"after step {self.measurements[-1].step}" if self.measurements else "before the first measurement"
+
+    def outcome(self, ending: Ending) -> Outcome:
+        return Outcome(
+            task=self.task,
+            status=ending.status,
+            reason=ending.reason,
+            measurements=tuple(self.measurements),
+            facts=ending.facts,
+            checkpoints=ending.checkpoints,
+            values=ending.values,
+            provenance=ending.provenance,
+            is_worker_lost=ending.is_worker_lost,
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class _Queue:
+    """The tasks to come: those to try again first, then the next of the iterable."""
+
+    tasks: Iterator[tuple[int, Task]]
+    should_stop: Callable[[], bool] | None
+    again: deque[tuple[int, Task]] = field(default_factory=deque)
+
+    def next_job(self, threads: int) -> _Job | None:
+        if self.should_stop is not None and self.should_stop():
+            return None
+        is_second = bool(self.again)
+        number, task = self.again.popleft() if is_second else next(self.tasks, (0, None))
+        if task is None:
+            return None
+        provenance = provenance_at_start(task, threads)
+        return _Job(number=number, task=task, attempt=2 if is_second else 1, provenance=provenance)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Callbacks:
+    start: OnStart | None
+    measurement: OnMeasurement | None
+    end: OnEnd | None
+
+    def started(self, job: _Job) -> None:
+        if self.start is not None:
+            self.start(job.task, job.provenance)
+
+    def measured(self, job: _Job, measurements: list[Measurement]) -> None:
+        job.measurements += measurements
+        if self.measurement is not None:
+            for measurement in measurements:
+                self.measurement(job.task, measurement)
+
+    def ended(self, outcome: Outcome) -> None:
+        if self.end is not None:
+            self.end(outcome)
+
+
+class _Worker:
+    """Guards one worker process and the socket to it."""
+
+    def __init__(self, threads: int):
+        self.job: _Job | None = None
+        self.is_lost = False
+        self._memory_kills = 0
+        self._cpu_before = 0.0
+        self._early_words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
+        self.connection, theirs = Pipe()
+        with theirs:
+            # Not multiprocessing's spawn: it would run the caller's main script again in every worker.
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    START,
+                    json.dumps([str(folder) for folder in sys.path]),
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                ],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
+                stdin=subprocess.DEVNULL,
+                stdout=self._early_words,
+                stderr=self._early_words,
+                start_new_session=True,  # so that its own helpers can be ended with it
+            )
+
+    def is_alive(self) -> bool:
+        """Asked without reaping the process, so that its number cannot become another's before `_kill`."""
+        if self._process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def begin(self, job: _Job) -> None:
+        self.job = job
+        self._memory_kills = out_of_memory_kills()
+        self._cpu_before = self._cpu_seconds()
+        self._send("run", (job.task, job.provenance))
+
+    def ask_to_stop(self) -> None:
+        self._send("stop", None)
+
+    def listen(self, calls: _Callbacks) -> Ending | None:
+        """Takes what the worker has said; the ending if it has come."""
+        assert self.job is not None
+        try:
+            while self.connection.poll():
+                word, content = self.connection.recv()
+                if word == "ended":
+                    return content
+                if word == "begun":
+                    self.job.is_loading, self.job.begun_at = False, time.monotonic()
+                else:
+                    calls.measured(self.job, content)
+        except (EOFError, OSError):
+            self.is_lost = True
+        return None
+
+    def lost_ending(self) -> Ending:
+        """How a run ends whose process is gone, told from the way the process went."""
+        provenance = self._provenance()
+        self._await_end(DYING_SECONDS)
+        self._kill()
+        code = self._process.returncode
+        is_memory = code == -signal.SIGKILL and out_of_memory_kills() > self._memory_kills
+        if code < 0:
+            reason = f"worker killed by signal {-code}"
+            reason += ", an out-of-memory kill" if is_memory else f" ({signal.strsignal(-code)})"
+        else:
+            reason = f"worker exited with code {code}"
+        return Ending(
+            status=Status.FAILED,
+            reason=f"{reason} {self._place()}",
+            provenance=provenance,
+            is_worker_sound=False,
+            is_worker_lost=code < 0 and not is_memory,
+        )
+
+    def killed_ending(self, status: Status, reason: str) -> Ending:
+        """Kills the process, and says that we did."""
+        provenance = self._provenance()
+        self._kill()
+        return Ending(status=status, reason=reason, provenance=provenance, is_worker_sound=False)
+
+    def end(self, grace_seconds: float = DYING_SECONDS) -> None:
+        """Ends the process: it goes by itself when its socket closes, or is killed."""
+        self.connection.close()
+        if grace_seconds and self.job is None:
+            self._await_end(grace_seconds)
+        self._kill()
+        self._early_words.close()
+
+    def _place(self) -> str:
+        assert self.job is not None
+        if not self.job.is_loading:
+            return self.job.place()
+        self._early_words.seek(0)
+        words = self._early_words.read().decode(errors="replace").strip().splitlines()
+        return "before the run began" + (f": {words[-1]}" if words else "")
+
+    def _await_end(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _kill(self) -> None:
+        if self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _send(self, word: str, content: Any) -> None:
+        try:
+            self.connection.send((word, content))
+        except OSError:
+            self.is_lost = True
+
+    def _provenance(self) -> Provenance:
+        assert self.job is not None
+        return dataclasses.replace(
+            self.job.provenance,
+            ended_at=utc_now(),
+            wall_seconds=time.monotonic() - self.job.begun_at,
+            cpu_seconds=max(0.0, self._cpu_seconds() - self._cpu_before),
+        )
+
+    def _cpu_seconds(self) -> float:
+        import psutil
+
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)

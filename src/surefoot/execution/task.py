@@ -1,0 +1,75 @@
+"""Task and Outcome: what a worker is asked, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from surefoot.run import Measurement, Provenance, Status
+from surefoot.workload import Split
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One training, or one evaluation of a checkpoint, to be done by a worker.
+
+    `workload` is named as for `find_workload`, `config` is complete, `artifacts` is the run's own
+    folder (made if absent). The fingerprints, where given, must be those the worker finds: a run
+    on other data or code than its key says is FAILED, not recorded under a wrong name. So must
+    `checkpoint_hash` (SHA-256) be the checkpoint's that is evaluated.
+    """
+
+    key: str
+    workload: str
+    config: Mapping[str, Any]
+    seed: int
+    artifacts: Path
+    data_root: Path | None = None
+    device: str = "cpu"
+    label: str = ""
+    kind: Literal["train", "evaluate"] = "train"
+    checkpoint: str = "last"
+    split: Split = "validation"
+    is_test_open: bool = False
+    time_limit_seconds: float | None = None
+    data_fingerprint: str = ""
+    code_fingerprint: str = ""
+    checkpoint_hash: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a task ended.
+
+    `values` is what an evaluation measured; `is_worker_lost` says that the worker was killed by a
+    signal of somebody else's, which is no fault of the config: such a task is tried once more.
+    """
+
+    task: Task
+    status: Status
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    provenance: Provenance
+    is_worker_lost: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """What the worker itself says at the end of a task; the pool makes the Outcome of it.
+
+    `is_worker_sound` is False where the process may be left damaged and should not run another.
+    """
+
+    status: Status
+    reason: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    provenance: Provenance
+    is_worker_sound: bool = True
+    is_worker_lost: bool = False

@@ -1,0 +1,522 @@
+"""The study's loop as a replay: from a plan and the runs so far to the story, and the runs wanted next.
+
+Nothing is remembered between two walks. Whatever was interrupted, walking again over the record
+comes to the same verdicts and asks for the same next runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from surefoot.claim import Claim, Step, confirm
+from surefoot.comparison import Noise, NoValue, Value, study_noise
+from surefoot.confounds import common_facts, fact_differences
+from surefoot.plan import (
+    Arm,
+    Experiment,
+    Plan,
+    Prediction,
+    Rule,
+    confirming_seeds,
+    exploring_seeds,
+    same_config,
+)
+from surefoot.report.story import ArmStory, ContrastStory, ExperimentStory, PathPoint
+from surefoot.run import Run, Status
+from surefoot.stats.factorial import Contrast, contrasts
+from surefoot.stats.multiplicity import benjamini_hochberg
+from surefoot.stats.noise import PairedSet, paired_set
+from surefoot.verdict import Choice, Decision, End, Verdict, choose, decide, decide_contrast, identical
+from surefoot.workload import Workload
+
+BASELINE, CONFIRMATION = "baseline", "confirmation"
+# The champion's cached values serve this many comparisons; then a fresh block of seeds begins, so
+# that one lucky sample of the champion cannot mark every later arm (facts of the procedure, step 8).
+COMPARISONS_PER_BLOCK = 20
+FIRST_REPEAT_BLOCK = 50
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A run that the study needs next."""
+
+    config: Config
+    seed: int
+    experiment: str
+    arm: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registration:
+    """When and under which rule an experiment was registered.
+
+    `block` is its block of exploring seeds where it must not share the usual one (a repeat), else None.
+    """
+
+    revision: int
+    plan_hash: str
+    registered_at: str
+    rule: Rule
+    block: int | None = None
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Material:
+    """What a walk goes over: the plan, what is registered, and how to find a run that has ended.
+
+    `skipped` maps an experiment's id to the reason why it will not go on (the budget is spent).
+    `confirm_block` counts the earlier confirmations of other paths, whose seeds are fresh no more.
+    `find(config, seed)` gives the ended run, or None.
+    """
+
+    plan: Plan
+    workload: Workload
+    registrations: Mapping[str, Registration]
+    find: Callable[[Config, int], Run | None]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    confirm_block: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Walk:
+    """Where a study stands: its parts told so far, and the runs it wants next."""
+
+    phase: str
+    baseline: ArmStory | None
+    experiments: tuple[ExperimentStory, ...]
+    champion: Config
+    path: tuple[PathPoint, ...]
+    path_configs: tuple[Config, ...]
+    noise: Mapping[str, Noise]
+    claims: tuple[Claim, ...] = ()
+    overall: Claim | None = None
+    confirm_seeds: tuple[int, ...] = ()
+    wanted: tuple[Request, ...] = ()
+    champion_values: tuple[float, ...] = ()
+    q_values: Mapping[str, float] = field(default_factory=dict)
+    expected_false_adopts: float = 0.0
+
+
+def walk(material: Material) -> Walk:
+    """The study replayed over the runs that have ended."""
+    return _Walker(material).walk()
+
+
+def value_of(run: Run, metric: str) -> Value:
+    """A run's final value of a metric, or why it has none."""
+    if run.status is Status.INFEASIBLE:
+        return NoValue.DIVERGED
+    value = run.final(metric) if run.status is Status.COMPLETE else None
+    return NoValue.LOST if value is None else value
+
+
+def numbers(values: Sequence[Value]) -> tuple[float, ...]:
+    """The values that are numbers."""
+    return tuple(v for v in values if not isinstance(v, NoValue))
+
+
+def gap_to_target(plan: Plan, values: Sequence[float]) -> float | None:
+    """Target minus mean in the direction of the goal (positive: still to go); None without a target."""
+    metric = plan.metric(plan.primary)
+    if metric.target is None or not values:
+        return None
+    return metric.sign * (metric.target - sum(values) / len(values))
+
+
+class _Walker:
+    """One walk: the champion, its path and the noise as they grow from experiment to experiment."""
+
+    def __init__(self, material: Material) -> None:
+        self.material, self.plan, self.workload = material, material.plan, material.workload
+        self.primary = self.plan.metric(self.plan.primary)
+        self.champion: Config = dict(self.plan.baseline)
+        self.path_configs: list[Config] = [self.champion]
+        self.path_names: list[str] = [BASELINE]
+        self.past: dict[str, list[PairedSet]] = {m.name: [] for m in self.plan.metrics}
+        self.floor: dict[str, tuple[float, ...]] = {m.name: () for m in self.plan.metrics}
+        self.comparisons = 0
+        self.wanted: dict[tuple[str, int], Request] = {}
+
+    def walk(self) -> Walk:
+        """Baseline, experiments in order, confirmation; stops where runs are missing."""
+        seeds = exploring_seeds(self.plan.rule.seeds)
+        baseline = self._arm(Arm(name=BASELINE, changes={}), self.champion, seeds, BASELINE, len(seeds))
+        told: list[ExperimentStory] = []
+        is_open = bool(self.wanted) or len(numbers(baseline.values[self.primary.name])) < 2
+        phase = BASELINE if is_open else "optimise"
+        self.floor = {m.name: numbers(baseline.values[m.name]) for m in self.plan.metrics}
+        for number, experiment in enumerate(self.plan.experiments, start=1):
+            story = self._waiting(number, experiment) if is_open else self._experiment(number, experiment)
+            told.append(story)
+            is_open = is_open or story.state == "running"
+        claims: tuple[Claim, ...] = ()
+        overall: Claim | None = None
+        fresh: list[tuple[Value, ...]] = []
+        if not is_open:
+            phase, claims, overall, fresh = self._confirmation()
+        return Walk(
+            phase=phase,
+            baseline=baseline,
+            experiments=tuple(_with_next(told)),
+            champion=self.champion,
+            path=self._path(fresh, claims),
+            path_configs=tuple(self.path_configs),
+            noise={m.name: self._noise(m.name) for m in self.plan.metrics},
+            claims=claims,
+            overall=overall,
+            confirm_seeds=self._fresh_seeds() if len(self.path_configs) > 1 else (),
+            wanted=tuple(self.wanted.values()),
+            champion_values=self._known_values(self.champion, seeds),
+            q_values=_q_values(told),
+            expected_false_adopts=sum(len(e.steps) * e.rule.adopt_alpha for e in told if e.state == "decided"),
+        )
+
+    def _noise(self, metric: str) -> Noise:
+        return study_noise(self.floor[metric], self.past[metric])
+
+    def _known_values(self, config: Config, seeds: Sequence[int]) -> tuple[float, ...]:
+        runs = [self.material.find(config, seed) for seed in seeds]
+        return numbers([value_of(run, self.primary.name) for run in runs if run is not None])
+
+    def _arm(self, arm: Arm, config: Config, seeds: Sequence[int], experiment: str, wanted: int) -> ArmStory:
+        """The arm's runs that have ended without a gap; the missing ones among the first `wanted` are requested."""
+        runs: list[Run] = []
+        is_whole = True
+        for i, seed in enumerate(seeds):
+            run = self.material.find(config, seed)
+            if run is None and i < wanted:
+                request = Request(config=config, seed=seed, experiment=experiment, arm=arm.name)
+                self.wanted.setdefault((repr(sorted(config.items())), seed), request)
+            is_whole = is_whole and run is not None
+            if is_whole and run is not None:
+                runs.append(run)
+        costs = [c for run in runs if isinstance(c := run.facts.get("seconds_per_step"), float | int)]
+        return ArmStory(
+            name=arm.name,
+            changes=arm.changes,
+            config=config,
+            seeds=tuple(seeds[: len(runs)]),
+            values={m.name: tuple(value_of(run, m.name) for run in runs) for m in self.plan.metrics},
+            runs=tuple(runs),
+            seconds_a_step=sum(costs) / len(costs) if costs else None,
+        )
+
+    def _waiting(self, number: int, experiment: Experiment) -> ExperimentStory:
+        return self._told(number, experiment, state="waiting")
+
+    def _told(self, number: int, experiment: Experiment, **rest: Any) -> ExperimentStory:
+        registration = self.material.registrations[experiment.id]
+        return ExperimentStory(
+            number=number,
+            id=experiment.id,
+            hypothesis=experiment.hypothesis,
+            because=experiment.because,
+            predictions=experiment.predictions,
+            revision=registration.revision,
+            plan_hash=registration.plan_hash,
+            registered_at=registration.registered_at,
+            known=registration.known,
+            repeats=experiment.repeats,
+            rule=registration.rule,
+            **{"noise": Noise(), **rest},
+        )
+
+    def _experiment(self, number: int, experiment: Experiment) -> ExperimentStory:
+        registration = self.material.registrations[experiment.id]
+        block = registration.block
+        if block is None:
+            block = min(self.comparisons // COMPARISONS_PER_BLOCK, FIRST_REPEAT_BLOCK - 1)
+        seeds = exploring_seeds(registration.rule.seeds, block)
+        race = _Race(self, experiment, registration.rule, seeds)
+        skipped = self.material.skipped.get(experiment.id, "") if race.requests else ""
+        if skipped:
+            race.forget_requests()
+        state = "skipped" if skipped else "running" if race.requests else "decided"
+        before, gap_before = self.champion, self._gap()
+        choice = Choice(decision=Decision.KEEP, reason=skipped) if skipped else None
+        if state == "decided":
+            choice = race.choice()
+            self._adopt(experiment, choice, race)
+        if state != "running":
+            self._remember(race)
+        return self._told(
+            number,
+            experiment,
+            state=state,
+            note=skipped,
+            noise=race.noise[self.primary.name],
+            champion=race.champion_story,
+            arms=tuple(race.arms.values()),
+            verdicts=race.verdicts,
+            steps=race.steps,
+            contrasts=race.contrast_stories,
+            choice=choice,
+            champion_before=before,
+            champion_after=self.champion,
+            gap_before=gap_before,
+            gap_after=self._gap(),
+            same=race.same(),
+            differs=race.differs(),
+            losses=race.losses(),
+        )
+
+    def _gap(self) -> float | None:
+        return gap_to_target(self.plan, self._known_values(self.champion, exploring_seeds(self.plan.rule.seeds)))
+
+    def _adopt(self, experiment: Experiment, choice: Choice, race: _Race) -> None:
+        if choice.decision is Decision.ADOPT:
+            self.champion = race.configs[choice.arm]
+            self.path_configs.append(self.champion)
+            self.path_names.append(f"{experiment.id}: {choice.arm}")
+
+    def _remember(self, race: _Race) -> None:
+        """Adds the experiment's pairs to what the study knows of its noise."""
+        for name, arm in race.arms.items():
+            if same_config(race.configs[name], race.champion):
+                continue
+            self.comparisons += 1
+            for metric in self.past:
+                pairs = [
+                    (a, b)
+                    for a, b in zip(arm.values[metric], race.champion_story.values[metric], strict=False)
+                    if not isinstance(a, NoValue) and not isinstance(b, NoValue)
+                ]
+                if len(pairs) >= 2:
+                    self.past[metric].append(paired_set([a for a, _ in pairs], [b for _, b in pairs]))
+
+    def _fresh_seeds(self) -> tuple[int, ...]:
+        return confirming_seeds(self.plan.rule.confirm_seeds, self.material.confirm_block)
+
+    def _confirmation(self) -> tuple[str, tuple[Claim, ...], Claim | None, list[tuple[Value, ...]]]:
+        if len(self.path_configs) == 1:
+            return "done", (), None, []
+        seeds = self._fresh_seeds()
+        names = zip(self.path_names, self.path_configs, strict=True)
+        stories = [self._arm(Arm(name=n, changes={}), c, seeds, CONFIRMATION, len(seeds)) for n, c in names]
+        values = [story.values[self.primary.name] for story in stories]
+        if self.wanted:
+            return "confirm", (), None, values
+        steps = [self._step(stories, i, i + 1) for i in range(len(stories) - 1)]
+        noise = self._noise(self.primary.name)
+        claims = confirm(steps, metric=self.primary, rule=self.plan.rule, noise=noise)
+        whole = self._step(stories, 0, len(stories) - 1)
+        (overall,) = confirm([whole], metric=self.primary, rule=self.plan.rule, noise=noise)
+        return "done", claims, overall, values
+
+    def _step(self, stories: Sequence[ArmStory], i: int, j: int) -> Step:
+        before, after = stories[i], stories[j]
+        changed = {k for k in after.config if after.config[k] != before.config.get(k)}
+        allow = {fact for e in self.plan.experiments for fact in e.allow}
+        differences = fact_differences(
+            after.runs, before.runs, changed=changed, drivers=self.workload.drivers, allow=allow
+        )
+        return Step(
+            name=after.name if j == i + 1 else "baseline → champion",
+            before=before.name,
+            after=after.name,
+            before_values=before.values[self.primary.name],
+            after_values=after.values[self.primary.name],
+            confounds=tuple(str(d) for d in differences if not d.is_declared),
+        )
+
+    def _path(self, fresh: Sequence[tuple[Value, ...]], claims: Sequence[Claim]) -> tuple[PathPoint, ...]:
+        seeds = exploring_seeds(self.plan.rule.seeds)
+        points = []
+        for i, (name, config) in enumerate(zip(self.path_names, self.path_configs, strict=True)):
+            points.append(
+                PathPoint(
+                    label=name,
+                    experiment=name.split(":")[0],
+                    exploring=self._known_values(config, seeds),
+                    fresh=numbers(fresh[i]) if i < len(fresh) else (),
+                    is_claimed=0 < i <= len(claims) and claims[i - 1].is_confirmed,
+                )
+            )
+        return tuple(points)
+
+
+class _Race:
+    """One experiment on the champion of its time: requests what its races still want, and decides."""
+
+    def __init__(self, walker: _Walker, experiment: Experiment, rule: Rule, seeds: tuple[int, ...]) -> None:
+        self.walker, self.experiment, self.rule, self.seeds = walker, experiment, rule, seeds
+        self.champion = walker.champion
+        self.noise = {m.name: walker._noise(m.name) for m in walker.plan.metrics}
+        self.configs = {arm.name: {**self.champion, **arm.changes} for arm in experiment.arms}
+        self.contrasts = contrasts(experiment.factors) if experiment.factors else ()
+        already_wanted = set(walker.wanted)
+        self._ask()
+        self.requests = [key for key in walker.wanted if key not in already_wanted]
+
+    def forget_requests(self) -> None:
+        """Takes back what this experiment asked for."""
+        for key in self.requests:
+            del self.walker.wanted[key]
+
+    def _ask(self) -> None:
+        """Asks each arm's questions; a question that waits makes the walk want the seeds it waits for."""
+        self._look({arm.name: 0 for arm in self.experiment.arms}, 0)
+        wants = {name: self._wanted(name) for name in self.arms}
+        if self.experiment.factors:
+            most = max([*wants.values(), *(c.verdict.wanted for c in self.contrast_stories if self._counts(c))])
+            wants = dict.fromkeys(wants, most)
+        self._look(wants, max(wants.values()))
+
+    def _look(self, wants: Mapping[str, int], champion_wants: int) -> None:
+        walker = self.walker
+        self.champion_story = walker._arm(
+            Arm(name="champion", changes={}), self.champion, self.seeds, self.experiment.id, champion_wants
+        )
+        self.arms = {
+            arm.name: walker._arm(arm, self.configs[arm.name], self.seeds, self.experiment.id, wants[arm.name])
+            for arm in self.experiment.arms
+        }
+        primary = walker.plan.primary
+        self.asked = {name: self.experiment.predictions_of(name, primary) for name in self.arms}
+        self.steps = {
+            name: self._decide(Prediction(arm=name, metric=primary, relation="better", is_registered=False))
+            for name in self.arms
+            if not self._is_champion(name)
+        }
+        registered = [p for p in self.experiment.predictions if p.arm]
+        unasked = [p for name in self.arms for p in self.asked[name] if not p.is_registered and not self.contrasts]
+        self.contrast_stories = tuple(self._contrast(c, p) for c in self.contrasts for p in self._questions(c))
+        predicted = [c.verdict for c in self.contrast_stories if self._counts(c)]
+        self.verdicts = tuple([*(self._decide(p) for p in (*registered, *unasked)), *predicted])
+
+    def _is_champion(self, name: str) -> bool:
+        return same_config(self.configs[name], self.champion)
+
+    def _wanted(self, name: str) -> int:
+        """The seeds that the arm's open questions wait for."""
+        verdicts = [v for v in self.verdicts if v.prediction.arm == name]
+        if name in self.steps:
+            verdicts.append(self.steps[name])
+        return max((v.wanted for v in verdicts), default=0)
+
+    def _decide(self, prediction: Prediction) -> Verdict:
+        name = prediction.arm
+        if self._is_champion(name):
+            return identical(prediction)
+        arm, metric = self.arms[name], self.walker.plan.metric(prediction.metric)
+        return decide(
+            prediction,
+            arm.values[metric.name],
+            self.champion_story.values[metric.name],
+            metric=metric,
+            rule=self.rule,
+            noise=self.noise[metric.name],
+            is_screened=self._is_screened(name),
+            confounds=self._confounds(name),
+        )
+
+    def _is_screened(self, name: str) -> bool:
+        """Only an arm of which nothing but a gain in the primary metric is expected may be dropped on one seed."""
+        primary = self.walker.plan.primary
+        wishes = self.asked[name]
+        is_plain = all(p.relation == "better" and p.metric == primary for p in wishes)
+        return self.rule.is_screened and is_plain and not self.contrasts
+
+    def _differences(self, name: str) -> tuple[Any, ...]:
+        complete = [r for r in self.arms[name].runs if r.status is Status.COMPLETE]
+        champion = [r for r in self.champion_story.runs if r.status is Status.COMPLETE]
+        return fact_differences(
+            complete,
+            champion,
+            changed=set(self._changed(name)),
+            drivers=self.walker.workload.drivers,
+            allow=self.experiment.allow,
+        )
+
+    def _changed(self, name: str) -> list[str]:
+        config = self.configs[name]
+        return [k for k in config if config[k] != self.champion.get(k)]
+
+    def _confounds(self, name: str) -> tuple[str, ...]:
+        return tuple(str(d) for d in self._differences(name) if not d.is_declared)
+
+    def _contrast(self, contrast: Contrast, prediction: Prediction) -> ContrastStory:
+        metric = self.walker.plan.metric(prediction.metric)
+        cells = {tuple(arm.changes.values()): self.arms[arm.name].values[metric.name] for arm in self.experiment.arms}
+        confounds = sorted({c for name in self.arms for c in self._confounds(name)})
+        noise = self.noise[metric.name]
+        verdict = decide_contrast(
+            prediction, contrast, cells, metric=metric, rule=self.rule, noise=noise, confounds=confounds
+        )
+        return ContrastStory(label=self._label(contrast), factors=contrast.factors, verdict=verdict)
+
+    def _questions(self, contrast: Contrast) -> tuple[Prediction, ...]:
+        """The registered predictions about a contrast; where there is none, whether it is a gain in the primary."""
+        found = tuple(
+            p
+            for p in self.experiment.predictions
+            if not p.arm and set((p.main,) if p.main else p.interaction) == set(contrast.factors)
+        )
+        primary = self.walker.plan.primary
+        if len(contrast.factors) == 1:
+            plain = Prediction(main=contrast.factors[0], metric=primary, relation="better", is_registered=False)
+        else:
+            plain = Prediction(interaction=contrast.factors, metric=primary, relation="better", is_registered=False)
+        return found or (plain,)
+
+    def _counts(self, story: ContrastStory) -> bool:
+        return story.verdict.prediction.is_registered
+
+    def _label(self, contrast: Contrast) -> str:
+        levels = dict(self.experiment.factors)
+        moves = [f"{f}: {levels[f][0]} → {level}" for f, level in zip(contrast.factors, contrast.levels, strict=True)]
+        return moves[0] if len(moves) == 1 else " × ".join(moves)
+
+    def choice(self) -> Choice:
+        """The experiment's decision, once nothing is wanted any more."""
+        primary = self.walker.primary
+        costs = {name: arm.seconds_a_step for name, arm in self.arms.items() if arm.seconds_a_step}
+        return choose(self.steps, metric=primary, rule=self.rule, noise=self.noise[primary.name], cost=costs)
+
+    def same(self) -> tuple[str, ...]:
+        """The facts that are alike in every arm, in words."""
+        runs = [r for arm in (self.champion_story, *self.arms.values()) for r in arm.runs]
+        return common_facts([r for r in runs if r.status is Status.COMPLETE], self.walker.workload.drivers)
+
+    def differs(self) -> tuple[str, ...]:
+        """What was declared to differ, and the facts that differ with it, by arm."""
+        told = []
+        for name in self.arms:
+            settings = [f"{k} {self.champion.get(k)} → {self.configs[name][k]}" for k in self._changed(name)]
+            facts = [str(d) for d in self._differences(name)]
+            if settings or facts:
+                told.append(f"{name}: " + ", ".join([*settings, *facts]))
+        return tuple(told)
+
+    def losses(self) -> tuple[str, ...]:
+        """The seeds without a number, and why."""
+        arms = (self.champion_story, *self.arms.values())
+        return tuple(
+            f"{arm.name}, seed {run.seed}: {run.status} ({run.reason})"
+            for arm in arms
+            for run in arm.runs
+            if run.status is not Status.COMPLETE
+        )
+
+
+def _with_next(told: Sequence[ExperimentStory]) -> list[ExperimentStory]:
+    """Each experiment with the name of the one that follows."""
+    following = [*(e.id for e in told[1:]), ""]
+    return [dataclasses.replace(e, next=name) for e, name in zip(told, following, strict=True)]
+
+
+def _q_values(told: Sequence[ExperimentStory]) -> dict[str, float]:
+    """Benjamini-Hochberg over every arm's test of the primary metric, by "experiment / arm"."""
+    p_values = {
+        f"{e.id} / {name}": v.p
+        for e in told
+        for name, v in e.steps.items()
+        if v.p is not None and v.end is not End.WAITING
+    }
+    return dict(zip(p_values, benjamini_hochberg(list(p_values.values())), strict=True))

@@ -1,1 +1,95 @@
-"""Surefoot: from a model's baseline to its target by verified steps."""
+"""Surefoot: from a model's baseline to its target by verified steps.
+
+The public names, in the order of the method: say what may vary and what is trained, plan, run,
+decide, read the story. Each is loaded when it is first used, so that `import surefoot` is light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from surefoot.claim import Claim, confirm
+    from surefoot.comparison import NoValue, study_noise
+    from surefoot.errors import SurefootError
+    from surefoot.plan import Plan, Prediction, Rule
+    from surefoot.plan_file import parse_plan, read_plan
+    from surefoot.run import Measurement, Metric, Run, Status
+    from surefoot.space import Parameter, SearchSpace, boolean, choice, integer, real
+    from surefoot.storage import Record
+    from surefoot.study.loop import Place, Study
+    from surefoot.verdict import Verdict, decide
+    from surefoot.workload import RunContext, Workload
+
+_HOMES = {
+    "SurefootError": "errors",
+    "Parameter": "space",
+    "SearchSpace": "space",
+    "real": "space",
+    "integer": "space",
+    "choice": "space",
+    "boolean": "space",
+    "Metric": "run",
+    "Measurement": "run",
+    "Run": "run",
+    "Status": "run",
+    "Workload": "workload",
+    "RunContext": "workload",
+    "Plan": "plan",
+    "Prediction": "plan",
+    "Rule": "plan",
+    "read_plan": "plan_file",
+    "parse_plan": "plan_file",
+    "Record": "storage",
+    "Study": "study.loop",
+    "Place": "study.loop",
+    "NoValue": "comparison",
+    "study_noise": "comparison",
+    "decide": "verdict",
+    "Verdict": "verdict",
+    "confirm": "claim",
+    "Claim": "claim",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of the method
+    "SurefootError",
+    "Parameter",
+    "SearchSpace",
+    "real",
+    "integer",
+    "choice",
+    "boolean",
+    "Metric",
+    "Measurement",
+    "Run",
+    "Status",
+    "Workload",
+    "RunContext",
+    "Plan",
+    "Prediction",
+    "Rule",
+    "read_plan",
+    "parse_plan",
+    "Record",
+    "Study",
+    "Place",
+    "NoValue",
+    "study_noise",
+    "decide",
+    "Verdict",
+    "confirm",
+    "Claim",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'surefoot' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"surefoot.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -71,7 +71,11 @@ def _claim(step: Step, metric: Metric, rule: Rule, noise: Noise) -> Claim:
     gains = comparison.differences(comparison.size)
     if estimate is None:
         return Claim(
-            step=step, metric=metric.name, is_confirmed=False, reason="fewer than two fresh seeds have a value in both"
+            step=step,
+            metric=metric.name,
+            is_confirmed=False,
+            n=len(gains),
+            reason=comparison.untestable(comparison.size),
         )
     reason = ""
     if comparison.excess_divergences(comparison.size) > 0:

@@ -23,6 +23,8 @@ from surefoot.stats.power import detectable_effect, seeds_needed
 
 # A change smaller than a quarter of a single run's spread is not worth a race.
 SMALLEST_SHARE_OF_SD = 0.25
+# Numbers that agree to this share of themselves differ by rounding alone.
+ROUNDING = 64 * 2.0**-52
 
 
 class NoValue(StrEnum):
@@ -112,7 +114,37 @@ class Comparison:
         return [d for d in found if not isinstance(d, NoValue)]
 
     def estimate(self, n: int) -> Estimate | None:
-        """The mean signed difference over the first n seeds; None below two values an arm."""
+        """The mean signed difference over the first n seeds; None where they allow no test, see `untestable`."""
+        found = self._estimate(n)
+        return found if found is not None and found.sd > ROUNDING * self._size_of_values(n) else None
+
+    def untestable(self, n: int) -> str:
+        """Why the first n seeds allow no test; empty where they do.
+
+        Seeds that all agree measure no noise, and without noise there is no error rate to state: a
+        run that ignores its seed would otherwise prove anything.
+        """
+        found = self._estimate(n)
+        if found is None:
+            return "fewer than two seeds have a value in both arms"
+        if self.estimate(n) is not None:
+            return ""
+        if self.is_identical(n):
+            return f"each of {found.n} seeds gave the champion's own value, so nothing was changed"
+        return (
+            f"all {found.n} seeds gave the same difference, so no noise was measured and no error rate can be "
+            "stated; does the training use its seed?"
+        )
+
+    def is_identical(self, n: int) -> bool:
+        """Whether the arm's values are the champion's, seed by seed, but for rounding."""
+        gaps, most = self.differences(n), ROUNDING * self._size_of_values(n)
+        return bool(gaps) and all(abs(gap) <= most for gap in gaps)
+
+    def _size_of_values(self, n: int) -> float:
+        return max((abs(v) for v in self.arm[:n] + self.champion[:n] if not isinstance(v, NoValue)), default=0.0)
+
+    def _estimate(self, n: int) -> Estimate | None:
         if self.noise.is_paired:
             differences = self.differences(n)
             return paired_difference(differences, self.noise.paired) if len(differences) >= 2 else None

@@ -206,7 +206,7 @@ def _judge_race(prediction: Prediction, comparison: Comparison, metric: Metric, 
             end = End.FUTILE
             break
     if estimate is None:
-        return _waiting(prediction, wanted) if end is End.WAITING else _untestable(prediction)
+        return _waiting(prediction, wanted) if end is End.WAITING else _untestable(prediction, comparison, rule)
     can_adopt = prediction.relation == "better" and end not in (End.WAITING, End.BELOW)
     is_adoptable = can_adopt and estimate.p_above() <= adopting[at] and estimate.mean >= (metric.min_effect or 0.0)
     verdict = _raced(prediction, estimate, end, metric, comparison.noise, rule)
@@ -254,7 +254,7 @@ def _judge_band(prediction: Prediction, comparison: Comparison, metric: Metric, 
         return _diverged(prediction, comparison, look)
     estimate = comparison.estimate(look)
     if estimate is None:
-        return _untestable(prediction)
+        return _untestable(prediction, comparison, rule)
     low, high = prediction.low, prediction.high
     if prediction.relation == "same":
         reach = prediction.within if prediction.within is not None else smallest_worthwhile(metric, noise)
@@ -299,9 +299,22 @@ def _waiting(prediction: Prediction, wanted: int) -> Verdict:
     return Verdict(prediction=prediction, cause=Cause.UNDERPOWERED, wanted=wanted)
 
 
-def _untestable(prediction: Prediction) -> Verdict:
-    reason = "fewer than two seeds have a value in both arms"
-    return Verdict(prediction=prediction, cause=Cause.UNDERPOWERED, end=End.UNTESTABLE, reason=reason)
+def _untestable(prediction: Prediction, comparison: Comparison, rule: Rule) -> Verdict:
+    look = rule.looks[-1]
+    gains = comparison.differences(look)
+    answer, cause = Answer.INCONCLUSIVE, Cause.UNDERPOWERED
+    if comparison.is_identical(look):
+        is_foretold = prediction.relation == "same"
+        answer, cause = (Answer.SUPPORTED, Cause.NONE) if is_foretold else (Answer.INCONCLUSIVE, Cause.EQUIVALENT)
+    return Verdict(
+        prediction=prediction,
+        answer=answer,
+        cause=cause,
+        end=End.UNTESTABLE,
+        n=len(gains),
+        gain=math.fsum(gains) / len(gains) if gains else None,
+        reason=comparison.untestable(look),
+    )
 
 
 def _screened(prediction: Prediction, first: float, sd: float, metric: Metric, rule: Rule) -> Verdict:
@@ -409,8 +422,9 @@ def choose(
         return _not_adopted(verdicts)
     best = max(adoptable, key=lambda name: verdicts[name].gain or 0.0)
     ties = [n for n in adoptable if n != best and _is_tie(verdicts[n], verdicts[best], metric, rule, noise)]
-    cheapest = min([best, *ties], key=lambda name: (cost or {}).get(name, math.inf))
-    saving = 1 - (cost or {}).get(cheapest, 1.0) / (cost or {}).get(best, 1.0)
+    known = {name: seconds for name, seconds in (cost or {}).items() if seconds > 0}
+    cheapest = min([best, *ties], key=lambda name: known.get(name, math.inf))
+    saving = 1 - known[cheapest] / known[best] if cheapest in known and best in known else 0.0
     if cheapest != best and saving >= CHEAPER_SHARE:
         reason = f"it cannot be told apart from {best} here and is {100 * saving:.0f} % cheaper a step"
         return Choice(decision=Decision.ADOPT, arm=cheapest, reason=reason)

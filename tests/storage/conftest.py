@@ -1,18 +1,15 @@
 """A record in a file, and the same on a PostgreSQL server where one can be started."""
 
-import itertools
 import warnings
 
 import pytest
 
 from surefoot.storage import Record
 
-NUMBERS = itertools.count()
-
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory):
-    """Makes a new database on a real server, and says its URL."""
+    """Empties a database of a real server, and says its URL."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries that look for folders this machine may not have
@@ -24,10 +21,12 @@ def postgresql(tmp_path_factory):
         warnings.simplefilter("ignore")
         server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
 
+    # One database for all, emptied each time and never synchronised: a new one a test costs a quarter of a second.
+    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+
     def new_database():
-        name = f"record{next(NUMBERS)}"
-        server.psql(f"CREATE DATABASE {name};")
-        return server.get_uri(name)
+        server.psql("SET client_min_messages = warning; DROP SCHEMA IF EXISTS surefoot CASCADE;")
+        return server.get_uri()
 
     yield new_database
     server.cleanup()

@@ -206,7 +206,7 @@ def test_a_missing_file_is_fetched_checked_and_put_in_place(fashion_copy, data_r
 def test_a_bad_download_leaves_nothing_behind(fashion_copy, monkeypatch):
     (fashion_copy / LABELS_GZ).unlink()
     monkeypatch.setattr(urllib.request, "urlopen", lambda address, timeout: io.BytesIO(b"<html>not here</html>"))
-    with pytest.raises(DataError, match="could not be downloaded .*it is truncated"):
+    with pytest.raises(DataError, match=r"could not be downloaded .*it is truncated"):
         datasets.fashion_mnist_fingerprint(fashion_copy.parent)
     assert not (fashion_copy / LABELS_GZ).exists()
     assert len(list(fashion_copy.iterdir())) == len(datasets.FASHION_FILES) - 1

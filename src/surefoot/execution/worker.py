@@ -41,7 +41,7 @@ def main(descriptor: int, parent: int) -> None:
     # The terminal sends Ctrl-C to everyone; only the pool decides what it means for a run.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # what was printed before a crash is there to be read
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what was printed before a crash is there to be read
     connection = Connection(descriptor)
     tasks: queue.SimpleQueue[tuple[Task, Provenance]] = queue.SimpleQueue()
     stop = threading.Event()
@@ -63,7 +63,10 @@ def conduct(
     """
     began, cpu_before = time.monotonic(), machine.cpu_seconds()
     machine.forget_peak_memory()
-    known = {"code_fingerprint": provenance.code_fingerprint, "data_fingerprint": provenance.data_fingerprint}
+    known: dict[str, Any] = {
+        "code_fingerprint": provenance.code_fingerprint,
+        "data_fingerprint": provenance.data_fingerprint,
+    }
     try:
         _clean(task)
         with _output_in(task.artifacts / _output_name(task)):
@@ -131,7 +134,7 @@ def _evaluate(
     return {"status": Status.COMPLETE, "values": values}
 
 
-def _loaded(task: Task, known: dict[str, str]) -> Workload:
+def _loaded(task: Task, known: dict[str, Any]) -> Workload:
     """The workload, its fingerprints noted in `known`; raises WorkloadError where they are not the task's."""
     workload, code = _workload(task.workload)
     known["code_fingerprint"] = code

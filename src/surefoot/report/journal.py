@@ -35,6 +35,7 @@ from surefoot.report.tables import (
     registered_verdicts,
     revisions_table,
     seeds_table,
+    verdict_word,
 )
 from surefoot.report.words import (
     clause,
@@ -83,14 +84,14 @@ def entry_title(experiment: ExperimentStory) -> str:
 
 
 def grouped_verdicts(experiment: ExperimentStory) -> str:
-    """ "SUPPORTED (batch, instance), REFUTED (layer on val_loss)": the registered predictions by their verdict."""
+    """ "SUPPORTED (batch, instance); REFUTED (layer on val_loss)": the registered predictions by their verdict."""
     primary = next(iter(experiment.steps.values())).prediction.metric if experiment.steps else ""
     groups: dict[str, list[str]] = {}
     for v in registered_verdicts(experiment):
         on = "" if v.prediction.metric == primary else f" on {v.prediction.metric}"
-        word = v.cause.value if v.cause.value and v.answer.value == "INCONCLUSIVE" else ""
-        groups.setdefault(f"{v.answer.value}{', ' + word if word else ''}", []).append(v.prediction.subject + on)
-    return ", ".join(f"{word} ({', '.join(subjects)})" for word, subjects in groups.items())
+        word = verdict_word(v).replace(" (", ", ").removesuffix(")")
+        groups.setdefault(word, []).append(v.prediction.subject + on)
+    return "; ".join(f"{word} ({', '.join(subjects)})" for word, subjects in groups.items())
 
 
 def arms_sentence(experiment: ExperimentStory) -> str:

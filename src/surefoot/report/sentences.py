@@ -76,9 +76,9 @@ def belief_sentences(experiment: ExperimentStory, story: Story) -> list[str]:
     if not wanted:
         told.append(f"Nothing was predicted ({where}); each arm is asked whether it is better in {story.primary.name}.")
     elif experiment.known:
-        told.append(f"We predicted ({where}) that {listing(wanted)}.")
+        told.append(f"We predicted ({where}) that {'; '.join(wanted)}.")
     else:
-        told.append(f"We predicted, before any run ({where}), that {listing(wanted)}.")
+        told.append(f"We predicted, before any run ({where}), that {'; '.join(wanted)}.")
     if experiment.known:
         known = "; ".join(clause(k) for k in experiment.known)
         told.append(
@@ -217,7 +217,8 @@ def overall_sentence(overall: Claim, metric: Metric) -> str:
     if overall.estimate is None:
         return f"Champion against baseline on fresh seeds: not testable, {clause(overall.reason)}."
     word = "confirmed" if overall.is_confirmed else f"not confirmed ({clause(overall.reason)})"
-    return f"Champion against baseline on {count(overall.n, 'fresh seed')}: {word}; {_claimed_change(overall, metric, is_corrected=False)}."
+    change = _claimed_change(overall, metric, is_corrected=False)
+    return f"Champion against baseline on {count(overall.n, 'fresh seed')}: {word}; {change}."
 
 
 def claim_sentence(claim: Claim, story: Story) -> str:
@@ -280,7 +281,9 @@ def rule_sentence(story: Story) -> str:
         f"a worthless arm adopted, to explore on, at most {percent(rule.adopt_alpha)}. Only a gain confirmed on "
         f"{count(rule.confirm_seeds, 'fresh seed')} (Holm, {percent(rule.claim_alpha)}) is claimed. "
         "Spreads (±) are standard deviations over seeds; intervals are t intervals at 95 %; "
-        '"would show" is the true difference that 80 of 100 such comparisons would have shown.'
+        "In a table of arms the difference and p say whether an arm is better at all, on which adoption rests; "
+        "the verdict answers what was predicted. "
+        '"Would show" is the true difference that 80 of 100 such comparisons would have shown.'
     )
 
 

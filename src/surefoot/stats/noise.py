@@ -20,6 +20,8 @@ from surefoot.errors import StatisticsError
 # more than twenty seeds would drown what the new arms themselves show.
 FEWEST_SETS = 5
 PRIOR_DF_CAP = 20.0
+# Variances that differ this wildly foretell nothing, and a race has no thresholds for such a prior.
+FEWEST_PRIOR_DF = 2.0
 # Below this correlation, pairing costs more degrees of freedom than it saves in variance.
 PAIRING_HELPS_ABOVE = 0.1
 FEWEST_PAIR_DF = 8
@@ -57,9 +59,10 @@ def sample_variance(values: Sequence[float]) -> float:
 
 
 def estimate_prior(variances: Sequence[float], dfs: Sequence[float], *, shares_champion: bool = False) -> Prior:
-    """The prior that past variances (with their degrees of freedom) imply; `NO_PRIOR` below five sets.
+    """The prior that past variances (with their degrees of freedom) imply; `NO_PRIOR` where they foretell nothing.
 
-    `shares_champion` says that the sets were differences from one cached champion, as the next test will be.
+    Five sets are the fewest. `shares_champion` says that the sets were differences from one cached
+    champion, as the next test will be.
 
     Moments of log s^2 under a scaled inverse chi-square prior. Sets without any spread are left
     out: log 0 has no moments, and identical runs tell nothing of how variances vary.
@@ -77,8 +80,10 @@ def estimate_prior(variances: Sequence[float], dfs: Sequence[float], *, shares_c
     most = min(PRIOR_DF_CAP, _worth(float(df.sum()), len(pairs), shares_champion))
     if excess <= 0:
         # Smyth's limit of an infinite prior: all sets share one variance, best estimated by pooling.
-        return Prior(df=most, variance=float((s2 * df).sum() / df.sum()), sets=len(pairs))
+        return Prior(df=most, variance=pooled_variance(s2.tolist(), df.tolist()), sets=len(pairs))
     d0 = 2 * _trigamma_inverse(excess)
+    if d0 < FEWEST_PRIOR_DF:
+        return NO_PRIOR
     variance = math.exp(centre + digamma(d0 / 2) - math.log(d0 / 2))
     return Prior(df=min(d0, most), variance=float(variance), sets=len(pairs))
 
@@ -110,8 +115,10 @@ class PairedSet:
 
     @property
     def variance_of_difference(self) -> float:
-        """The variance of the paired differences."""
-        return max(self.variance_a + self.variance_b - 2 * self.covariance, 0.0)
+        """The variance of the paired differences; 0 where rounding is all there is."""
+        both = self.variance_a + self.variance_b
+        found = both - 2 * self.covariance
+        return found if found > 1e-12 * both else 0.0
 
 
 def paired_set(a: Sequence[float], b: Sequence[float]) -> PairedSet:

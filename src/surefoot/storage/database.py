@@ -20,6 +20,7 @@ from surefoot.errors import MissingExtraError, RecordError
 from surefoot.storage import schema
 
 BUSY_SECONDS = 30.0
+SMALLEST_BYTES = 512  # SQLite would take a shorter file for an empty one, and write over it
 POSTGRESQL_LOCK = 0x5F00  # one number for all writers of a database, see `_begin_postgresql`
 
 
@@ -148,6 +149,9 @@ class Database:
 
     def _check_file(self) -> None:
         """Names a damaged file before anything is read from it, and switches a sound one to write-ahead logging."""
+        assert self.path is not None
+        if self.path.exists() and 0 < self.path.stat().st_size < SMALLEST_BYTES:
+            raise sqlite3.DatabaseError("file is not a database")
         if self.is_read_only:
             try:
                 self._peek()

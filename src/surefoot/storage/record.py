@@ -117,7 +117,7 @@ class Record:
         """The plan as registered now, numbered 1, 2, … within its study."""
         with self._database.writing() as connection:
             number = 1 + (_scalar(connection, select(func.max(revisions.c.number)), revisions, study_id) or 0)
-            row = {
+            row: dict[str, Any] = {
                 "study_id": study_id,
                 "number": number,
                 "plan_hash": plan_hash,
@@ -137,7 +137,7 @@ class Record:
         self, study_id: int, revision_id: int, *, key: str, content_hash: str, definition: Mapping[str, Any]
     ) -> ExperimentRow:
         """The experiment as registered now; a key comes once in a revision."""
-        row = {
+        row: dict[str, Any] = {
             "study_id": study_id,
             "revision_id": revision_id,
             "key": key,

@@ -61,7 +61,7 @@ def _json(name: str) -> Column[Any]:
     return Column(name, Json, nullable=False)
 
 
-def _of(table: str, *, index: bool = True, **kind: bool) -> Column[int]:
+def _of(table: str, *, index: bool = True, **kind: Any) -> Column[int]:
     """A reference to a row of that table, named after it: `studies` -> `study_id`."""
     singular = {"studies": "study", "revisions": "revision", "runs": "run"}[table]
     return Column(f"{singular}_id", ForeignKey(f"{table}.id"), nullable=False, index=index, **kind)

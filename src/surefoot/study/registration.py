@@ -9,7 +9,7 @@ from typing import Any
 from surefoot.plan import Experiment, Plan, Rule
 from surefoot.report.story import RevisionStory
 from surefoot.storage import ExperimentRow, Record, RevisionRow
-from surefoot.walk import FIRST_REPEAT_BLOCK, Registration
+from surefoot.study.walk import FIRST_REPEAT_BLOCK, Registration
 
 
 def register(record: Record, study_id: int, plan: Plan) -> tuple[bool, tuple[str, ...]]:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from surefoot.plan import Plan
-from surefoot.registration import registrations, revision_stories
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
-from surefoot.walk import Material, Walk, gap_to_target, numbers, walk
+from surefoot.study.registration import registrations, revision_stories
+from surefoot.study.walk import Material, Walk, gap_to_target, numbers, walk
 from surefoot.workload import Workload, find_workload
 
 

@@ -13,23 +13,14 @@ from typing import Any
 
 from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
-from surefoot.confounds import common_facts, fact_differences
-from surefoot.plan import (
-    Arm,
-    Experiment,
-    Plan,
-    Prediction,
-    Rule,
-    confirming_seeds,
-    exploring_seeds,
-    same_config,
-)
-from surefoot.report.story import ArmStory, ContrastStory, ExperimentStory, PathPoint
+from surefoot.confounds import fact_differences
+from surefoot.plan import Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
+from surefoot.report.story import ArmStory, ExperimentStory, PathPoint
 from surefoot.run import Run, Status
-from surefoot.stats.factorial import Contrast, contrasts
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.stats.noise import PairedSet, paired_set
-from surefoot.verdict import Choice, Decision, End, Verdict, choose, decide, decide_contrast, identical
+from surefoot.study.race import Config, Race
+from surefoot.verdict import Choice, Decision, End
 from surefoot.workload import Workload
 
 BASELINE, CONFIRMATION = "baseline", "confirmation"
@@ -37,8 +28,6 @@ BASELINE, CONFIRMATION = "baseline", "confirmation"
 # that one lucky sample of the champion cannot mark every later arm (facts of the procedure, step 8).
 COMPARISONS_PER_BLOCK = 20
 FIRST_REPEAT_BLOCK = 50
-
-Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,11 +222,22 @@ class _Walker:
         if block is None:
             block = min(self.comparisons // COMPARISONS_PER_BLOCK, FIRST_REPEAT_BLOCK - 1)
         seeds = exploring_seeds(registration.rule.seeds, block)
-        race = _Race(self, experiment, registration.rule, seeds)
-        skipped = self.material.skipped.get(experiment.id, "") if race.requests else ""
+        wanted_before = dict(self.wanted)
+        race = Race(
+            experiment,
+            registration.rule,
+            seeds,
+            plan=self.plan,
+            workload=self.workload,
+            champion=self.champion,
+            noise={m.name: self._noise(m.name) for m in self.plan.metrics},
+            gather=lambda arm, config, seeds, wanted: self._arm(arm, config, seeds, experiment.id, wanted),
+        )
+        is_open = len(self.wanted) > len(wanted_before)
+        skipped = self.material.skipped.get(experiment.id, "") if is_open else ""
         if skipped:
-            race.forget_requests()
-        state = "skipped" if skipped else "running" if race.requests else "decided"
+            self.wanted = wanted_before
+        state = "skipped" if skipped else "running" if is_open else "decided"
         before, gap_before = self.champion, self._gap()
         choice = Choice(decision=Decision.KEEP, reason=skipped) if skipped else None
         if state == "decided":
@@ -269,16 +269,16 @@ class _Walker:
     def _gap(self) -> float | None:
         return gap_to_target(self.plan, self._known_values(self.champion, exploring_seeds(self.plan.rule.seeds)))
 
-    def _adopt(self, experiment: Experiment, choice: Choice, race: _Race) -> None:
+    def _adopt(self, experiment: Experiment, choice: Choice, race: Race) -> None:
         if choice.decision is Decision.ADOPT:
             self.champion = race.configs[choice.arm]
             self.path_configs.append(self.champion)
             self.path_names.append(f"{experiment.id}: {choice.arm}")
 
-    def _remember(self, race: _Race) -> None:
+    def _remember(self, race: Race) -> None:
         """Adds the experiment's pairs to what the study knows of its noise."""
         for name, arm in race.arms.items():
-            if same_config(race.configs[name], race.champion):
+            if race.is_champion(name):
                 continue
             self.comparisons += 1
             for metric in self.past:
@@ -339,170 +339,6 @@ class _Walker:
                 )
             )
         return tuple(points)
-
-
-class _Race:
-    """One experiment on the champion of its time: requests what its races still want, and decides."""
-
-    def __init__(self, walker: _Walker, experiment: Experiment, rule: Rule, seeds: tuple[int, ...]) -> None:
-        self.walker, self.experiment, self.rule, self.seeds = walker, experiment, rule, seeds
-        self.champion = walker.champion
-        self.noise = {m.name: walker._noise(m.name) for m in walker.plan.metrics}
-        self.configs = {arm.name: {**self.champion, **arm.changes} for arm in experiment.arms}
-        self.contrasts = contrasts(experiment.factors) if experiment.factors else ()
-        already_wanted = set(walker.wanted)
-        self._ask()
-        self.requests = [key for key in walker.wanted if key not in already_wanted]
-
-    def forget_requests(self) -> None:
-        """Takes back what this experiment asked for."""
-        for key in self.requests:
-            del self.walker.wanted[key]
-
-    def _ask(self) -> None:
-        """Asks each arm's questions; a question that waits makes the walk want the seeds it waits for."""
-        self._look({arm.name: 0 for arm in self.experiment.arms}, 0)
-        wants = {name: self._wanted(name) for name in self.arms}
-        if self.experiment.factors:
-            most = max([*wants.values(), *(c.verdict.wanted for c in self.contrast_stories if self._counts(c))])
-            wants = dict.fromkeys(wants, most)
-        self._look(wants, max(wants.values()))
-
-    def _look(self, wants: Mapping[str, int], champion_wants: int) -> None:
-        walker = self.walker
-        self.champion_story = walker._arm(
-            Arm(name="champion", changes={}), self.champion, self.seeds, self.experiment.id, champion_wants
-        )
-        self.arms = {
-            arm.name: walker._arm(arm, self.configs[arm.name], self.seeds, self.experiment.id, wants[arm.name])
-            for arm in self.experiment.arms
-        }
-        primary = walker.plan.primary
-        self.asked = {name: self.experiment.predictions_of(name, primary) for name in self.arms}
-        self.steps = {
-            name: self._decide(Prediction(arm=name, metric=primary, relation="better", is_registered=False))
-            for name in self.arms
-            if not self._is_champion(name)
-        }
-        registered = [p for p in self.experiment.predictions if p.arm]
-        unasked = [p for name in self.arms for p in self.asked[name] if not p.is_registered and not self.contrasts]
-        self.contrast_stories = tuple(self._contrast(c, p) for c in self.contrasts for p in self._questions(c))
-        predicted = [c.verdict for c in self.contrast_stories if self._counts(c)]
-        self.verdicts = tuple([*(self._decide(p) for p in (*registered, *unasked)), *predicted])
-
-    def _is_champion(self, name: str) -> bool:
-        return same_config(self.configs[name], self.champion)
-
-    def _wanted(self, name: str) -> int:
-        """The seeds that the arm's open questions wait for."""
-        verdicts = [v for v in self.verdicts if v.prediction.arm == name]
-        if name in self.steps:
-            verdicts.append(self.steps[name])
-        return max((v.wanted for v in verdicts), default=0)
-
-    def _decide(self, prediction: Prediction) -> Verdict:
-        name = prediction.arm
-        if self._is_champion(name):
-            return identical(prediction)
-        arm, metric = self.arms[name], self.walker.plan.metric(prediction.metric)
-        return decide(
-            prediction,
-            arm.values[metric.name],
-            self.champion_story.values[metric.name],
-            metric=metric,
-            rule=self.rule,
-            noise=self.noise[metric.name],
-            is_screened=self._is_screened(name),
-            confounds=self._confounds(name),
-        )
-
-    def _is_screened(self, name: str) -> bool:
-        """Only an arm of which nothing but a gain in the primary metric is expected may be dropped on one seed."""
-        primary = self.walker.plan.primary
-        wishes = self.asked[name]
-        is_plain = all(p.relation == "better" and p.metric == primary for p in wishes)
-        return self.rule.is_screened and is_plain and not self.contrasts
-
-    def _differences(self, name: str) -> tuple[Any, ...]:
-        complete = [r for r in self.arms[name].runs if r.status is Status.COMPLETE]
-        champion = [r for r in self.champion_story.runs if r.status is Status.COMPLETE]
-        return fact_differences(
-            complete,
-            champion,
-            changed=set(self._changed(name)),
-            drivers=self.walker.workload.drivers,
-            allow=self.experiment.allow,
-        )
-
-    def _changed(self, name: str) -> list[str]:
-        config = self.configs[name]
-        return [k for k in config if config[k] != self.champion.get(k)]
-
-    def _confounds(self, name: str) -> tuple[str, ...]:
-        return tuple(str(d) for d in self._differences(name) if not d.is_declared)
-
-    def _contrast(self, contrast: Contrast, prediction: Prediction) -> ContrastStory:
-        metric = self.walker.plan.metric(prediction.metric)
-        cells = {tuple(arm.changes.values()): self.arms[arm.name].values[metric.name] for arm in self.experiment.arms}
-        confounds = sorted({c for name in self.arms for c in self._confounds(name)})
-        noise = self.noise[metric.name]
-        verdict = decide_contrast(
-            prediction, contrast, cells, metric=metric, rule=self.rule, noise=noise, confounds=confounds
-        )
-        return ContrastStory(label=self._label(contrast), factors=contrast.factors, verdict=verdict)
-
-    def _questions(self, contrast: Contrast) -> tuple[Prediction, ...]:
-        """The registered predictions about a contrast; where there is none, whether it is a gain in the primary."""
-        found = tuple(
-            p
-            for p in self.experiment.predictions
-            if not p.arm and set((p.main,) if p.main else p.interaction) == set(contrast.factors)
-        )
-        primary = self.walker.plan.primary
-        if len(contrast.factors) == 1:
-            plain = Prediction(main=contrast.factors[0], metric=primary, relation="better", is_registered=False)
-        else:
-            plain = Prediction(interaction=contrast.factors, metric=primary, relation="better", is_registered=False)
-        return found or (plain,)
-
-    def _counts(self, story: ContrastStory) -> bool:
-        return story.verdict.prediction.is_registered
-
-    def _label(self, contrast: Contrast) -> str:
-        levels = dict(self.experiment.factors)
-        moves = [f"{f}: {levels[f][0]} → {level}" for f, level in zip(contrast.factors, contrast.levels, strict=True)]
-        return moves[0] if len(moves) == 1 else " × ".join(moves)
-
-    def choice(self) -> Choice:
-        """The experiment's decision, once nothing is wanted any more."""
-        primary = self.walker.primary
-        costs = {name: arm.seconds_a_step for name, arm in self.arms.items() if arm.seconds_a_step}
-        return choose(self.steps, metric=primary, rule=self.rule, noise=self.noise[primary.name], cost=costs)
-
-    def same(self) -> tuple[str, ...]:
-        """The facts that are alike in every arm, in words."""
-        runs = [r for arm in (self.champion_story, *self.arms.values()) for r in arm.runs]
-        return common_facts([r for r in runs if r.status is Status.COMPLETE], self.walker.workload.drivers)
-
-    def differs(self) -> tuple[str, ...]:
-        """What was declared to differ, and the facts that differ with it, by arm."""
-        told = []
-        for name in self.arms:
-            settings = [f"{k} {self.champion.get(k)} → {self.configs[name][k]}" for k in self._changed(name)]
-            facts = [str(d) for d in self._differences(name)]
-            if settings or facts:
-                told.append(f"{name}: " + ", ".join([*settings, *facts]))
-        return tuple(told)
-
-    def losses(self) -> tuple[str, ...]:
-        """The seeds without a number, and why."""
-        arms = (self.champion_story, *self.arms.values())
-        return tuple(
-            f"{arm.name}, seed {run.seed}: {run.status} ({run.reason})"
-            for arm in arms
-            for run in arm.runs
-            if run.status is not Status.COMPLETE
-        )
 
 
 def _with_next(told: Sequence[ExperimentStory]) -> list[ExperimentStory]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,13 +11,13 @@ from typing import Any, Protocol
 from surefoot.claim import Claim
 from surefoot.execution import Outcome, Task, WorkerPool
 from surefoot.plan import Plan
-from surefoot.registration import register
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import Record
-from surefoot.telling import confirming_seeds_of, state_payload, tell, walk_of
+from surefoot.study.registration import register
+from surefoot.study.telling import confirming_seeds_of, state_payload, tell, walk_of
+from surefoot.study.walk import BASELINE, Request, Walk
 from surefoot.verdict import Verdict
-from surefoot.walk import BASELINE, Request, Walk
 from surefoot.workload import Workload, check_requirements, find_workload
 
 # A run that failed is tried again by the next `surefoot run`, while its experiment is undecided.
@@ -40,10 +40,10 @@ class Listener(Protocol):
     def run_ended(self, outcome: Outcome, most_runs: int) -> None:
         """A run has ended and is on record; at most so many are left."""
 
-    def decided(self, experiment: ExperimentStory) -> None:
+    def decided(self, experiment: ExperimentStory, story: Story) -> None:
         """An experiment is decided (or ended by the budget)."""
 
-    def claimed(self, claims: Sequence[Claim], overall: Claim) -> None:
+    def claimed(self, story: Story) -> None:
         """The claims are settled."""
 
     def noticed(self, text: str) -> None:
@@ -273,13 +273,14 @@ class Study:
             for verdict in story.verdicts:
                 self.record.add_verdict(self.id, experiment=story.id, **_verdict_row(verdict))
             self.record.add_event(self.id, kind="decision", experiment=story.id, payload=payload)
-            listener.decided(story)
-            self._put_state_on_record(self._tell(found))
+            whole = self._tell(found)
+            listener.decided(story, whole)
+            self._put_state_on_record(whole)
         if found.overall is not None:
             payload = _claim_payload(found)
             if all(e.payload != payload for e in self.record.events(self.id, "claim")):
                 self.record.add_event(self.id, kind="claim", experiment=None, payload=payload)
-                listener.claimed(found.claims, found.overall)
+                listener.claimed(self._tell(found))
 
     def _use_all(self, story: ExperimentStory) -> None:
         """Says on record that the experiment rests on its champion's and its arms' runs, trained here or not."""

@@ -1,0 +1,342 @@
+"""The command line: `surefoot VERB …`; heavy libraries are loaded by the verb that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surefoot.errors import RecordError, SurefootError, nearest
+
+if TYPE_CHECKING:
+    from surefoot.plan import Plan
+    from surefoot.report.story import Story
+    from surefoot.storage import Record, StudyRow
+
+DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
+DEFAULT_HOME = "surefoot-runs"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 done, 1 the study or a run of it failed, 2 a mistake in what was asked, 130 interrupted."""
+    try:
+        arguments = _parser().parse_args(argv)
+        return int(arguments.verb(arguments))
+    except SurefootError as error:
+        print(f"surefoot: {error}", file=sys.stderr)
+        return MISTAKEN
+    except KeyboardInterrupt:
+        print("surefoot: interrupted; run again to go on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has closed it (`| head`); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="surefoot",
+        description="From a model's baseline to its target by verified steps.",
+        epilog="First: surefoot init digits > plan.yaml; surefoot check plan.yaml; surefoot run plan.yaml",
+    )
+    parser.add_argument("--version", action="version", version=f"surefoot {_version()}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _init_parser(verbs)
+    _check_parser(verbs)
+    _run_parser(verbs)
+    for name, verb, says in (
+        ("status", _status, "where the studies of this home stand"),
+        ("journal", _journal, "the story so far, as Markdown"),
+    ):
+        found = _verb(verbs, name, verb, says, reports=True)
+        found.add_argument(
+            "study", nargs="?", help="the latest one by default" if name == "journal" else "all by default"
+        )
+    report = _verb(verbs, "report", _report, "the report as HTML, Markdown, figures and tables", reports=True)
+    report.add_argument("study", nargs="?", help="the latest one by default")
+    report.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: HOME/<study>/report)")
+    compare = _verb(verbs, "compare", _compare, "one comparison with its verdict, after the fact", reports=True)
+    compare.add_argument("source", metavar="SOURCE", help="a study")
+    compare.add_argument("arms", nargs=2, metavar=("A", "B"), help="baseline, champion, or EXPERIMENT/ARM")
+    compare.add_argument("--metric", help="the study's primary metric by default")
+    doctor = _verb(verbs, "doctor", _doctor, "what is installed, what is missing and how to get it", reports=True)
+    doctor.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
+    return parser
+
+
+def _verb(
+    verbs: Any, name: str, verb: Callable[[argparse.Namespace], int], says: str, *, reports: bool = False
+) -> argparse.ArgumentParser:
+    found: argparse.ArgumentParser = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    found.set_defaults(verb=verb)
+    home = os.environ.get("SUREFOOT_HOME", DEFAULT_HOME)
+    found.add_argument(
+        "--home", type=Path, default=Path(home), metavar="DIR", help=f"where runs are kept (default: {home})"
+    )
+    found.add_argument("--store", metavar="URL", help="the record's database (default: HOME/record.db)")
+    if reports:
+        found.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    return found
+
+
+def _init_parser(verbs: Any) -> None:
+    found = _verb(verbs, "init", _init, "write a commented plan to start from")
+    found.add_argument(
+        "workload", nargs="?", default="digits", help="a workload (default: digits), or package.module:name"
+    )
+    found.add_argument("--out", type=Path, metavar="FILE", help="the file to write (default: standard output)")
+    found.add_argument("--force", action="store_true", help="overwrite the file")
+
+
+def _check_parser(verbs: Any) -> None:
+    found = _verb(verbs, "check", _check, "read a plan and say what it means and what it could detect", reports=True)
+    found.add_argument("plan", type=Path, nargs="?", help="the plan's file")
+    found.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
+    found.add_argument("--schema", action="store_true", help="print the JSON Schema of a plan, for editors")
+
+
+def _run_parser(verbs: Any) -> None:
+    found = _verb(verbs, "run", _run, "do what the plan still needs; run it again to go on")
+    found.add_argument("plan", type=Path, help="the plan's file")
+    found.add_argument("--workers", type=int, metavar="N", help="runs at a time (default: one for each core)")
+    found.add_argument("--threads", type=int, metavar="N", help="CPU threads a run (default: cores / workers)")
+    found.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
+    found.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)"
+    )
+    found.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for another run in this home")
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from surefoot.plan_template import plan_template
+    from surefoot.workload import find_workload
+
+    text = plan_template(find_workload(arguments.workload), arguments.workload)
+    if arguments.out is None:
+        print(text, end="")
+        return DONE
+    try:
+        with arguments.out.open("w" if arguments.force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise SurefootError(f"{arguments.out} exists; choose another name with --out, or --force") from error
+    except OSError as error:
+        raise SurefootError(f"{arguments.out} cannot be written: {error.strerror}") from error
+    print(f"wrote {arguments.out}; next: surefoot check {arguments.out}", file=sys.stderr)
+    return DONE
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from surefoot.plan_file import plan_schema, read_plan
+    from surefoot.study.forecast import forecast, forecast_text
+
+    if arguments.schema:
+        _print_json(plan_schema())
+        return DONE
+    if arguments.plan is None:
+        raise SurefootError("check needs a plan's file: surefoot check PLAN")
+    plan = read_plan(arguments.plan)
+    found = forecast(plan, _story_if_any(arguments, plan), _data_root(arguments))
+    if arguments.json:
+        _print_json(found)
+    else:
+        print(forecast_text(found), end="")
+    return MISTAKEN if found["problems"] else DONE
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from surefoot.console import Console
+    from surefoot.execution import WorkerPool, available_cores
+    from surefoot.plan_file import read_plan
+    from surefoot.storage import Record, home_lock
+    from surefoot.study.loop import Place, Study
+
+    plan = read_plan(arguments.plan)
+    workers = available_cores() if arguments.workers is None else arguments.workers
+    place = Place(home=arguments.home, data_root=_data_root(arguments), device=_device(arguments.device))
+    console = Console(workers)
+
+    def say_waiting(owner: object) -> None:
+        console.noticed(f"another surefoot run works in {arguments.home} ({owner}); waiting for it")
+
+    # A polite kill is an interrupt too: what runs stops, what is finished stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        home_lock(arguments.home, arguments.wait, study=plan.study, on_wait=say_waiting),
+        Record.open(arguments.store or arguments.home) as record,
+        WorkerPool(workers, threads=arguments.threads) as pool,
+    ):
+        try:
+            study = Study(plan, record, place)
+            story = study.run(pool, console)
+        finally:
+            console.close()
+        _write_journal(story, arguments.home / plan.study / "journal.md")
+        return _ending(story, console, arguments, is_interrupted=pool.is_interrupted)
+
+
+def _ending(story: Story, console: Any, arguments: argparse.Namespace, *, is_interrupted: bool) -> int:
+    where = arguments.home / story.study / "journal.md"
+    if is_interrupted:
+        console.noticed(f"interrupted; the journal so far is in {where}. Run the same command again to go on")
+        return INTERRUPTED
+    console.noticed(f"the journal is in {where}; next: surefoot report {story.study}{_home_option(arguments)}")
+    if story.phase == "baseline":
+        console.noticed("fewer than two baseline runs ended with a value, so nothing can be compared")
+        return FAILED
+    return FAILED if story.run_counts.get("failed", 0) else DONE
+
+
+def _home_option(arguments: argparse.Namespace) -> str:
+    return "" if str(arguments.home) == DEFAULT_HOME else f" --home {arguments.home}"
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from surefoot.study.status import status_of, status_text
+
+    with _record(arguments) as record:
+        found = status_of(record, _study(record, arguments.study).name if arguments.study else None)
+    if arguments.json:
+        _print_json({"studies": found})
+    else:
+        print(status_text(found), end="")
+    return DONE
+
+
+def _journal(arguments: argparse.Namespace) -> int:
+    story = _story(arguments, arguments.study)
+    if arguments.json:
+        from surefoot.report.as_json import journal_json
+
+        _print_json(journal_json(story))
+    else:
+        from surefoot.report.journal import journal_markdown
+
+        print(journal_markdown(story), end="")
+    return DONE
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from surefoot.report.write import write_report
+
+    story = _story(arguments, arguments.study)
+    folder = arguments.out or arguments.home / story.study / "report"
+    try:
+        written = write_report(story, folder)
+    except OSError as error:
+        raise SurefootError(f"the report cannot be written to {folder}: {error.strerror or error}") from error
+    if arguments.json:
+        _print_json({"study": story.study, "files": [str(path) for path in written]})
+    else:
+        print(folder / "report.html")
+    return DONE
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from surefoot.study.afterwards import compare_arms, comparison_text
+
+    found = compare_arms(_story(arguments, arguments.source), *arguments.arms, metric_name=arguments.metric)
+    if arguments.json:
+        _print_json(found)
+    else:
+        print(comparison_text(found), end="")
+    return DONE
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from surefoot.doctor import examination_text, examine
+
+    found = examine(arguments.home, _data_root(arguments))
+    if arguments.json:
+        _print_json({"checks": found})
+    else:
+        print(examination_text(found), end="")
+    return FAILED if any(check["state"] == "broken" for check in found) else DONE
+
+
+def _record(arguments: argparse.Namespace) -> Record:
+    from surefoot.storage import Record
+
+    return Record.open(arguments.store or arguments.home, read_only=True)
+
+
+def _study(record: Record, name: str | None) -> StudyRow:
+    """The study of that name, the latest without one."""
+    studies = record.studies()
+    if not studies:
+        raise RecordError("no study is on record here yet; `surefoot run PLAN` begins one")
+    if name is None:
+        return studies[0]
+    for study in studies:
+        if study.name == name:
+            return study
+    names = [s.name for s in studies]
+    raise RecordError(f'no study "{name}" is on record (there is {", ".join(names)}).{nearest(name, names)}')
+
+
+def _story(arguments: argparse.Namespace, name: str | None) -> Story:
+    from surefoot.plan_file import parse_plan
+    from surefoot.study.telling import read_story
+
+    with _record(arguments) as record:
+        study = _study(record, name)
+        revisions = record.revisions(study.id)
+        if not revisions:
+            raise RecordError(f'study "{study.name}" has no plan on record yet; run it again')
+        plan = parse_plan(revisions[-1].plan_text, revisions[-1].plan_path)
+        return read_story(record, study.id, plan)
+
+
+def _story_if_any(arguments: argparse.Namespace, plan: Plan) -> Story | None:
+    """What this home already knows of the plan's study, for a forecast in the metric's own unit."""
+    try:
+        return _story(arguments, plan.study)
+    except SurefootError:
+        return None
+
+
+def _data_root(arguments: argparse.Namespace) -> Path | None:
+    if arguments.data is not None:
+        return Path(arguments.data)
+    return Path(root) if (root := os.environ.get("SUREFOOT_DATA")) else None
+
+
+def _device(asked: str) -> str:
+    """ "cuda" where the machine has such a device; found without loading torch."""
+    if asked != "auto":
+        return asked
+    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
+
+
+def _write_journal(story: Story, path: Path) -> None:
+    from surefoot.report.journal import journal_markdown
+    from surefoot.report.write import write_text
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, journal_markdown(story))
+    except OSError as error:
+        raise SurefootError(f"the journal cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("surefoot")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

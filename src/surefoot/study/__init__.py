@@ -1,0 +1,1 @@
+"""The study's loop: registered, replayed, trained, decided, told."""

@@ -1,0 +1,124 @@
+"""What a plan means before it runs: how many runs, what each experiment could detect, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from surefoot.comparison import Noise
+from surefoot.errors import SurefootError
+from surefoot.plan import Experiment, Plan, same_config
+from surefoot.report.story import Story
+from surefoot.stats.power import detectable_effect
+from surefoot.workload import check_requirements, find_workload
+
+
+def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[str, Any]:
+    """The plan's meaning as JSON: runs, experiments with their detectable effects, warnings and problems.
+
+    Effects are in the metric's unit once `story` knows the baseline's noise, else in standard
+    deviations of a paired difference.
+    """
+    noise = story.noise[plan.primary] if story else Noise()
+    experiments = [_experiment(plan, e, noise) for e in plan.experiments]
+    metric = plan.metric(plan.primary)
+    confirming = plan.rule.confirm_seeds * (1 + len(plan.experiments)) if plan.experiments else 0
+    most = plan.rule.seeds + sum(e["most_runs"] for e in experiments) + confirming
+    return {
+        "study": plan.study,
+        "plan_hash": plan.hash,
+        "workload": plan.workload,
+        "primary": plan.primary,
+        "unit": metric.unit,
+        "target": metric.target,
+        "baseline_runs": plan.rule.seeds,
+        "confirmation_runs_most": confirming,
+        "most_runs": most,
+        "looks": list(plan.rule.looks),
+        "noise_sd": noise.floor_sd or None,
+        "experiments": experiments,
+        "warnings": _warnings(plan, most, noise),
+        "problems": _problems(plan, data_root),
+    }
+
+
+def forecast_text(found: Mapping[str, Any]) -> str:
+    """The forecast in sentences, for a terminal."""
+    unit = f" {found['unit']}" if found["unit"] else ""
+    lines = [
+        f"study {found['study']}, plan {found['plan_hash'][:6]}: {found['workload']}, primary metric {found['primary']}"
+        + (f", target {found['target']:g}{unit}" if found["target"] is not None else ""),
+        f"baseline: {found['baseline_runs']} runs, the noise floor"
+        + (f" (a run's spread here: {found['noise_sd']:.3g}{unit})" if found["noise_sd"] else ""),
+    ]
+    for e in found["experiments"]:
+        lines.append(f"{e['id']}: {e['arms']} arms, at most {e['most_runs']} runs; {_detects(e, unit)}")
+    lines.append(f"confirmation: at most {found['confirmation_runs_most']} runs on fresh seeds, fewer with fewer steps")
+    lines.append(f"at most {found['most_runs']} runs in all; races that end early make it fewer")
+    lines += [f"warning: {text}" for text in found["warnings"]]
+    lines += [f"problem: {text}" for text in found["problems"]]
+    if not found["problems"]:
+        lines.append("the plan is sound")
+    return "\n".join(lines) + "\n"
+
+
+def _experiment(plan: Plan, experiment: Experiment, noise: Noise) -> dict[str, Any]:
+    rule = plan.rule_of(experiment)
+    n = rule.seeds
+    sds = detectable_effect(1.0, n, max(noise.paired.df, 0.0) + n - 1, alpha=rule.support_alpha)
+    sd = noise.difference_sd
+    arms = [a for a in experiment.arms if not same_config({**plan.baseline, **a.changes}, plan.baseline)]
+    return {
+        "id": experiment.id,
+        "arms": len(experiment.arms),
+        "most_runs": n * len(arms),
+        "seeds": n,
+        "detectable_sd": sds,
+        "detectable": sds * sd if sd else None,
+        "support_alpha": rule.support_alpha,
+        "adopt_alpha": rule.adopt_alpha,
+    }
+
+
+def _detects(experiment: Mapping[str, Any], unit: str) -> str:
+    if experiment["detectable"] is not None:
+        change = f"{experiment['detectable']:.3g}{unit}"
+    else:
+        change = f"{experiment['detectable_sd']:.2f} standard deviations of a paired difference"
+    return f"{experiment['seeds']} pairs would show a change of {change} (80 % of the time)"
+
+
+def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
+    found = []
+    if not plan.experiments:
+        found.append("there is no experiment: only the baseline will train")
+    if plan.metric(plan.primary).target is None:
+        found.append(f"{plan.primary} has no target, so no gap can be stated")
+    if plan.budget.runs is not None and plan.budget.runs < most:
+        found.append(
+            f"the budget of {plan.budget.runs} runs may end the study before its last experiment ({most} at most)"
+        )
+    if plan.rule.seeds < 5 and plan.experiments:
+        found.append(f"{plan.rule.seeds} seeds show only large effects; 8 show half of that")
+    min_effect = plan.metric(plan.primary).min_effect
+    if min_effect is not None and noise.difference_sd:
+        n = plan.rule.seeds
+        shown = detectable_effect(noise.difference_sd, n, noise.paired.df + n - 1, alpha=plan.rule.support_alpha)
+        if shown > min_effect:
+            found.append(
+                f"the smallest effect worth having ({min_effect:g}) is below what {n} pairs would show ({shown:.3g})"
+            )
+    return found
+
+
+def _problems(plan: Plan, data_root: Path | None) -> list[str]:
+    workload = find_workload(plan.workload)
+    found = []
+    for asked in (lambda: check_requirements(workload), lambda: workload.fingerprint(data_root)):
+        try:
+            asked()
+        except SurefootError as error:
+            found.append(str(error))
+            break
+    return found

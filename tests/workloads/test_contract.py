@@ -1,0 +1,188 @@
+"""What every built-in workload keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import pytest
+import torch
+
+from surefoot.errors import SealedSplitError, SpaceError, WorkloadError
+from surefoot.run import config_hash
+from surefoot.workload import WORKLOADS, as_config, check_requirements, find_workload
+
+SMALL = {
+    "digits": {"steps": 6, "eval_every": 3},
+    "fashion_mnist": {"layers": 3, "filters": 4, "batch_size": 16, "steps": 6, "eval_every": 3, "train_examples": 500},
+}
+FACTS = {
+    "steps": int,
+    "samples": int,
+    "train_examples": int,
+    "evaluated_examples": int,
+    "parameters": int,
+    "normalisation": str,
+    "dropout": str,
+    "optimizer": str,
+    "schedule": str,
+    "precision": str,
+    "stop_reason": str,
+    "best_step": int,
+    "seconds_per_step": float,
+    "device": str,
+    "threads": int,
+}
+
+
+@pytest.fixture(params=sorted(WORKLOADS))
+def workload(request):
+    if request.param == "fashion_mnist":
+        request.getfixturevalue("data_root")
+    return find_workload(request.param)
+
+
+@pytest.fixture
+def train(workload, request, make_context):
+    """Trains a small run: its measurements, its facts, its context and its config."""
+
+    def run(seed: int = 0, **settings):
+        root = request.getfixturevalue("data_root") if workload.name == "fashion_mnist" else None
+        context = make_context(seed, data_root=root)
+        config = as_config(workload, workload.complete({**SMALL[workload.name], **settings}))
+        generator, measurements = workload.train(config, context), []
+        while True:
+            try:
+                measurements.append(next(generator))
+            except StopIteration as end:
+                return measurements, end.value, context, config
+
+    return run
+
+
+def losses(measurements) -> list[dict[str, float]]:
+    return [dict(measurement.values) for measurement in measurements]
+
+
+def test_every_workload_has_a_small_run_here():
+    assert set(SMALL) == set(WORKLOADS)
+
+
+def test_the_defaults_are_inside_the_space(workload):
+    assert workload.space.checked(workload.defaults()) == workload.defaults()
+    assert set(workload.space.names()) == set(workload.defaults())
+    assert config_hash(workload.complete({})) == config_hash(workload.defaults())
+
+
+def test_configs_are_frozen_and_sources_and_requirements_exist(workload):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        workload.config().lr = 1.0
+    check_requirements(workload)
+    assert re.fullmatch("[0-9a-f]{64}", workload.code_fingerprint())
+
+
+def test_a_run_measures_every_metric_at_increasing_steps(workload, train):
+    measurements, _, _, _ = train(steps=7)
+    assert [measurement.step for measurement in measurements] == [3, 6, 7]
+    for measurement in measurements:
+        assert {metric.name for metric in workload.metrics} <= set(measurement.values)
+        assert {"train_loss", "learning_rate", "gradient_norm"} <= set(measurement.values)
+        assert all(type(value) is float and math.isfinite(value) for value in measurement.values.values())
+
+
+def test_the_same_seed_gives_the_same_numbers_to_the_bit(train):
+    assert losses(train(seed=1, dropout=0.2)[0]) == losses(train(seed=1, dropout=0.2)[0])
+
+
+def test_another_seed_gives_other_numbers(train):
+    assert losses(train(seed=1)[0]) != losses(train(seed=2)[0])
+
+
+def test_the_facts_are_counted(workload, train):
+    _, facts, _, config = train(norm="batch", dropout=0.1)
+    assert {name: type(value) for name, value in facts.items()} == FACTS
+    assert (facts["steps"], facts["samples"]) == (6, 6 * config.batch_size)
+    assert facts["normalisation"] == f"BatchNorm2d x{config.layers}"
+    assert facts["dropout"] == f"Dropout2d(0.1) x{config.layers}, Dropout(0.1) x1"
+    assert facts["stop_reason"] == "steps done"
+    assert facts["evaluated_examples"] == {"digits": 360, "fashion_mnist": 10_000}[workload.name]
+    assert set(workload.drivers) <= set(facts)
+    assert all(setting in workload.space.names() for drivers in workload.drivers.values() for setting in drivers)
+
+
+def test_a_loss_that_is_no_number_is_reported_and_ends_the_run(train):
+    measurements, facts, context, _ = train(optimizer="sgd", lr=1e6, steps=100, eval_every=100)
+    assert not math.isfinite(measurements[-1].values["train_loss"])
+    assert facts["stop_reason"] == f"non-finite loss at step {measurements[-1].step}"
+    assert facts["steps"] == measurements[-1].step < 100
+    assert not (context.artifacts / "last.pt").exists()
+
+
+def test_a_checkpoint_measures_as_it_did_in_training(workload, train):
+    measurements, facts, context, config = train()
+    by_step = {measurement.step: measurement.values for measurement in measurements}
+    for checkpoint, step in (("last", 6), ("best", facts["best_step"])):
+        again = workload.evaluate(config, context, checkpoint, "validation")
+        assert again == {name: pytest.approx(by_step[step][name], rel=1e-5) for name in again}
+        assert set(again) == {metric.name for metric in workload.metrics}
+
+
+def test_the_test_split_opens_in_finalise_only(workload, train):
+    _, _, context, config = train()
+    with pytest.raises(SealedSplitError):
+        workload.evaluate(config, context, "best", "test")
+    opened = workload.evaluate(config, dataclasses.replace(context, is_test_open=True), "best", "test")
+    assert opened != workload.evaluate(config, context, "best", "validation")
+
+
+def test_a_truncated_checkpoint_is_refused_in_one_line(workload, train):
+    _, _, context, config = train()
+    path = context.artifacts / "best.pt"
+    whole = path.read_bytes()
+    for part in range(8):
+        path.unlink()  # last.pt may be the same file
+        path.write_bytes(whole[: len(whole) * part // 8])
+        with pytest.raises(WorkloadError, match=r"best\.pt is damaged .*; train the run again") as error:
+            workload.evaluate(config, context, "best", "validation")
+        assert "\n" not in str(error.value)
+
+
+def test_a_missing_checkpoint_and_another_nets_are_refused(workload, train):
+    _, _, context, config = train()
+    with pytest.raises(WorkloadError, match=r"last\.pt does not fit the net of this config"):
+        workload.evaluate(dataclasses.replace(config, filters=config.filters * 2), context, "last", "validation")
+    (context.artifacts / "last.pt").unlink()
+    with pytest.raises(WorkloadError, match=r"last\.pt is missing"):
+        workload.evaluate(config, context, "last", "validation")
+
+
+def test_a_checkpoint_executes_no_code(workload, train, tmp_path):
+    _, _, context, config = train()
+    torch.save({"conv0.weight": Trap(str(tmp_path / "sprung"))}, context.artifacts / "best.pt")
+    with pytest.raises(WorkloadError, match="damaged and cannot be read"):
+        workload.evaluate(config, context, "best", "validation")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_settings_no_net_can_be_built_of_are_refused_before_training(workload):
+    with pytest.raises(WorkloadError, match="norm group needs filters in multiples of 8; got 12"):
+        as_config(workload, workload.complete({"norm": "group", "filters": 12}))
+    with pytest.raises(SpaceError, match=r'norm must be one of .*; got "bach"\. Did you mean "batch"'):
+        workload.complete({"norm": "bach"})
+
+
+def test_digits_refuse_the_nets_that_pool_them_away():
+    digits = find_workload("digits")
+    with pytest.raises(WorkloadError, match="net blocks needs images of at least 28x28, and digits are 8x8; use net"):
+        as_config(digits, digits.complete({"net": "blocks"}))
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")

@@ -297,6 +297,8 @@ class _Worker:
         """Asked without reaping the process, so that its number cannot become another's before `_kill`."""
         if self._process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._process.poll() is None
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def begin(self, job: _Job) -> None:

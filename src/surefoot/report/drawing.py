@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import textwrap
@@ -29,6 +30,7 @@ from surefoot.report.words import decimals_of, difference_unit, heading_of, numb
 
 WIDTH_INCHES = 9.0
 DOTS_PER_INCH = 200
+TITLE_LINE_INCHES = 0.22
 # Okabe & Ito (2008), "Color universal design": told apart with every common colour blindness.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
@@ -66,10 +68,11 @@ def _draw(figure: Figure) -> Canvas:
 
 
 def _canvas(title: str, height: float) -> Canvas:
-    """An empty page with its title; margins are given by each figure in inches, so text keeps its size."""
+    """An empty page with its title; it grows by the title's further lines, so that text keeps its size."""
+    lines = _wrapped(title, 84)
+    height += TITLE_LINE_INCHES * lines.count("\n")
     canvas = Canvas(figsize=(WIDTH_INCHES, height), facecolor=PAPER)
     FigureCanvasAgg(canvas)
-    lines = _wrapped(title, 84)
     canvas.text(
         0.25 / WIDTH_INCHES,
         1 - 0.18 / height,
@@ -85,8 +88,9 @@ def _canvas(title: str, height: float) -> Canvas:
 
 
 def _axes(canvas: Canvas, left: float, bottom: float, right: float, top: float) -> Any:
-    """Axes whose margins are in inches from the page's edges."""
+    """Axes whose margins are in inches from the page's edges and the title's first line."""
     width, height = canvas.get_size_inches()
+    top += _title_growth(canvas)
     ax = canvas.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
@@ -96,6 +100,10 @@ def _axes(canvas: Canvas, left: float, bottom: float, right: float, top: float) 
     ax.grid(axis="y", color="#eef0f2", linewidth=0.8)
     ax.set_axisbelow(True)
     return ax
+
+
+def _title_growth(canvas: Canvas) -> float:
+    return TITLE_LINE_INCHES * canvas.texts[0].get_text().count("\n")
 
 
 def _say(ax: Any, x: float, y: float, text: str, **look: Any) -> Any:
@@ -125,7 +133,7 @@ def _spaced(heights: Sequence[float], gap: float) -> list[float]:
     placed = list(heights)
     for _ in range(200):
         moved = False
-        for a, b in zip(order, order[1:], strict=False):
+        for a, b in itertools.pairwise(order):
             short = gap - (placed[b] - placed[a])
             if short > gap * 1e-6:
                 placed[a] -= short / 2
@@ -148,9 +156,12 @@ def _jitter(n: int, reach: float) -> list[float]:
 
 
 def _path(figure: PathFigure) -> Canvas:
-    canvas = _canvas(figure.title, 4.6)
-    ax = _axes(canvas, 0.85, 0.95, 0.35, 0.85)
     metric, steps = figure.metric, figure.steps
+    width = max(12, int(96 / max(len(steps), 1)))
+    names = [_wrapped(s.label, width) for s in steps]
+    bottom = 0.25 + 0.17 * max(name.count("\n") + 1 for name in names)
+    canvas = _canvas(figure.title, 3.9 + bottom)
+    ax = _axes(canvas, 0.85, bottom, 0.35, 0.85)
     everything = [v for s in steps for v in (*s.exploring, *s.fresh)]
     inner = [t.mean for t in figure.tried]
     target = [] if metric.target is None else [metric.target]
@@ -166,7 +177,7 @@ def _path(figure: PathFigure) -> Canvas:
         ax.plot(
             [x], [y], marker="x" if inside else "v" if tried.mean < low else "^", color=FAINT, markersize=5.5, mew=1.4
         )
-    for i, (a, b) in enumerate(zip(steps, steps[1:], strict=False)):
+    for i, (a, b) in enumerate(itertools.pairwise(steps)):
         ax.plot([i, i + 1], [a.mean, b.mean], color=FAINT, linewidth=1.4, zorder=1)
     for i, step in enumerate(steps):
         _step(ax, i, step)
@@ -174,28 +185,27 @@ def _path(figure: PathFigure) -> Canvas:
         ax.axhline(metric.target, color=VERMILION, linewidth=1.3, linestyle=(0, (5, 3)), zorder=0)
         text = f"target {number(metric.target)}{unit_of(metric)}"
         _say(ax, ax.get_xlim()[1], metric.target, text, color=VERMILION, ha="right", va="bottom")
-    width = max(12, int(96 / max(len(steps), 1)))
     ax.set_xticks(range(len(steps)))
-    ax.set_xticklabels([_wrapped(s.label, width) for s in steps], fontsize=9.5, color=INK, parse_math=False)
+    ax.set_xticklabels(names, fontsize=9.5, color=INK, parse_math=False)
     _label_axes(ax, y=heading_of(metric))
     _legend(canvas, _path_legend(figure))
     return canvas
 
 
 def _step(ax: Any, i: int, step: Any) -> None:
-    offset = 0.1 if step.fresh and step.exploring else 0.0
+    offset = 0.15 if step.fresh and step.exploring else 0.0
     colour = GREEN if step.is_claimed else BLUE
     if step.exploring:
         xs = [i - offset + d for d in _jitter(len(step.exploring), 0.06)]
         ax.plot(xs, step.exploring, "o", color=BLUE, markersize=4.5, alpha=0.55, mec="none", zorder=3)
-        ax.hlines(step.mean, i - offset - 0.13, i - offset + 0.13, color=BLUE, linewidth=2.2, zorder=4)
+        ax.hlines(step.mean, i - offset - 0.11, i - offset + 0.11, color=BLUE, linewidth=2.2, zorder=4)
     if step.fresh:
         mean = math.fsum(step.fresh) / len(step.fresh)
         xs = [i + offset + d for d in _jitter(len(step.fresh), 0.06)]
         ax.plot(xs, step.fresh, "o", mfc=PAPER, mec=colour, mew=1.1, markersize=4.8, zorder=3)
-        ax.hlines(mean, i + offset - 0.13, i + offset + 0.13, color=colour, linewidth=2.2, zorder=4)
+        ax.hlines(mean, i + offset - 0.11, i + offset + 0.11, color=colour, linewidth=2.2, zorder=4)
         if step.is_claimed:
-            ax.plot([i + offset + 0.18], [mean], "s", color=GREEN, markersize=7, zorder=5)
+            ax.plot([i + offset + 0.15], [mean], "s", color=GREEN, markersize=7, zorder=5)
 
 
 def _tried_places(figure: PathFigure) -> list[float]:
@@ -222,8 +232,7 @@ def _path_legend(figure: PathFigure) -> list[tuple[dict[str, Any], str]]:
 def _legend(canvas: Canvas, keys: Sequence[tuple[dict[str, Any], str]]) -> None:
     """A key of marks in one line under the title."""
     width, height = canvas.get_size_inches()
-    lines = canvas.texts[0].get_text().count("\n") if canvas.texts else 0
-    ax = canvas.add_axes((0, 1 - (0.62 + 0.2 * lines) / height, 1, 0.22 / height))
+    ax = canvas.add_axes((0, 1 - (0.62 + _title_growth(canvas)) / height, 1, 0.22 / height))
     ax.set_axis_off()
     ax.set_xlim(0, width)
     ax.set_ylim(-1, 1)
@@ -252,7 +261,7 @@ def _curves_together(figure: CurvesFigure, champion: list[Curve], arms: list[Cur
     low, high = _curve_limits(curves)
     ax.set_ylim(low, high)
     last = max(c.steps[-1] for c in curves)
-    names = [_wrapped(f"{c.label} (n = {c.n})", 26) for c in curves]
+    names = [_wrapped(f"{c.label} (n\xa0=\xa0{c.n})", 26) for c in curves]
     most = max(name.count("\n") + 1 for name in names)
     heights = _spaced([min(max(c.mean[-1], low), high) for c in curves], 0.058 * most * (high - low))
     for curve, y, name in zip(curves, heights, names, strict=True):
@@ -267,7 +276,7 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
     """A small panel for each arm, the champion grey behind it."""
     columns = 3 if len(arms) > 4 else 2
     rows = math.ceil(len(arms) / columns)
-    height = 0.75 + 2.05 * rows + 0.35
+    height = 1.1 + 2.05 * rows
     canvas = _canvas(figure.title, height)
     low, high = _curve_limits(figure.curves)
     first = min(c.steps[0] for c in figure.curves if c.steps)
@@ -275,8 +284,8 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
     panel = (WIDTH_INCHES - 0.85 - 0.25) / columns
     for i, arm in enumerate(arms):
         row, column = divmod(i, columns)
-        left, top = 0.85 + column * panel, 0.95 + row * 2.05
-        ax = _axes(canvas, left, height - top - 1.5, WIDTH_INCHES - left - panel + 0.3, top)
+        left, top = 0.85 + column * panel, 1.05 + row * 2.05
+        ax = _axes(canvas, left, height - top - 1.4, WIDTH_INCHES - left - panel + 0.3, top)
         for curve in champion:
             _line(ax, curve, GREY)
         _line(ax, arm, BLUE)
@@ -285,7 +294,7 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.tick_params(labelleft=column == 0, labelbottom=i + columns >= len(arms))
-        name = _wrapped(f"{arm.label} (n = {arm.n})", int(panel * 13), 2)
+        name = _wrapped(f"{arm.label} (n\xa0=\xa0{arm.n})", int(panel * 13), 2)
         ax.set_title(name, fontsize=9, color=BLUE, loc="left", pad=3, parse_math=False)
         _label_axes(ax, "step" if i + columns >= len(arms) else "", figure.metric.unit or "" if column == 0 else "")
     _legend(
@@ -305,8 +314,8 @@ def _line(ax: Any, curve: Curve, colour: str) -> None:
 
 
 def _curve_limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """From the lowest to the highest band, without the first tenth where a start far off would flatten the rest."""
-    ends = [v for c in curves for v in (*c.low[len(c.low) // 10 :], *c.high[len(c.high) // 10 :])]
+    """From the lowest to the highest band, without the first twentieth where a start far off would flatten the rest."""
+    ends = [v for c in curves for v in (*c.low[len(c.low) // 20 :], *c.high[len(c.high) // 20 :])]
     return _limits(ends, 0.06)
 
 
@@ -314,7 +323,7 @@ def _forest(figure: ForestFigure) -> Canvas:
     rows = _forest_rows(figure.effects)
     height = 1.05 + 0.27 * len(rows) + 0.75
     canvas = _canvas(figure.title, height)
-    ax = _axes(canvas, 2.95, 0.7, 2.35, 0.85)
+    ax = _axes(canvas, 2.95, 0.7, 2.5, 0.85)
     ax.grid(visible=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ends = [e for effect in figure.effects for e in (effect.interval or (effect.estimate, effect.estimate))]
@@ -326,7 +335,8 @@ def _forest(figure: ForestFigure) -> Canvas:
     side = ax.get_yaxis_transform()
     for y, row in enumerate(rows):
         if isinstance(row, str):
-            _say(ax, -0.42, y + 0.1, _wrapped(row, 60, 1), fontweight="bold", transform=side, va="center", fontsize=9)
+            at = -(2.95 - 0.25) / (WIDTH_INCHES - 2.95 - 2.5)
+            _say(ax, at, y + 0.1, _wrapped(row, 42, 1), fontweight="bold", transform=side, va="center", fontsize=9)
         else:
             _forest_row(ax, y, row, figure)
     ax.set_yticks([])
@@ -366,12 +376,13 @@ def _forest_row(ax: Any, y: int, effect: Effect, figure: ForestFigure) -> None:
     fill = colour if effect.interval is not None else PAPER
     x = min(max(effect.estimate, low), high)
     ax.plot([x], [y], mark, mfc=fill, mec=colour, markersize=6 if mark != "D" else 5, zorder=3)
-    _say(ax, -0.015, y, _wrapped(effect.label, 40, 1), transform=side, va="center", ha="right", fontsize=9)
+    name, size = (_wrapped(effect.label, 60, 1), 9) if len(effect.label) <= 38 else (_wrapped(effect.label, 44, 2), 7.5)
+    _say(ax, -0.015, y, name, transform=side, va="center", ha="right", fontsize=size, linespacing=1.05)
     digits = decimals_of((effect.interval[1] - effect.interval[0]) / 2) if effect.interval else None
     sign = "+" if effect.estimate > 0 else ""
     said = f"{sign}{number(effect.estimate, digits)}{difference_unit(figure.metric)}"
     _say(ax, 1.02, y, said, transform=side, va="center", fontsize=9, color=INK)
-    _say(ax, 1.29, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
+    _say(ax, 1.27, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
 
 
 def _effect_colour(effect: Effect) -> str:
@@ -393,11 +404,19 @@ def _noise(figure: NoiseFigure) -> Canvas:
     _label_axes(seeds, f"{len(figure.values)} baseline seeds", heading_of(metric))
     ax = _axes(canvas, 4.3, 0.65, 0.35, 0.7)
     ax.plot(figure.pairs, figure.detectable, color=INK, linewidth=1.9)
+    box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
     for n in figure.looks:
         if n in figure.pairs:
             y = figure.detectable[figure.pairs.index(n)]
             ax.plot([n], [y], "o", color=VERMILION, markersize=6, zorder=3)
-            _say(ax, n + 0.3, y + 0.03 * max(figure.detectable), f"{number(y, decimals_of(y))}{unit}", va="bottom")
+            _say(
+                ax,
+                n + 0.3,
+                y + 0.03 * max(figure.detectable),
+                f"{number(y, decimals_of(y))}{unit}",
+                va="bottom",
+                bbox=box,
+            )
     top = max([*figure.detectable, metric.min_effect or 0.0])
     ax.set_ylim(0, 1.15 * top)
     ax.set_xlim(figure.pairs[0] - 0.5, figure.pairs[-1] + 0.5)

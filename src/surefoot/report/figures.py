@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 from surefoot.report.sentences import claim_of, detectable_with, single_run_limit
 from surefoot.report.story import ArmStory, ExperimentStory, Story
 from surefoot.report.words import (
@@ -225,8 +224,10 @@ def forest_figure(story: Story) -> ForestFigure | NoFigure:
             )
     if not effects:
         return NoFigure(sentence="No arm has been measured against a champion yet.")
-    caption = "Differences from the champion of the time with 95 % t intervals; exploring seeds are round, fresh seeds square, "
-    caption += "main effects and interactions diamonds. An open mark without a bar rests on a single seed."
+    caption = "Differences from the champion of the time with 95 % t intervals; exploring seeds are round, "
+    caption += (
+        "fresh seeds square, main effects and interactions diamonds. An open mark without a bar rests on a single seed."
+    )
     if story.primary.min_effect:
         caption += " The grey zone holds differences smaller than the smallest worth having."
     return ForestFigure(title=_forest_title(story), caption=caption, metric=story.primary, effects=tuple(effects))
@@ -306,7 +307,8 @@ def _path_title(story: Story, steps: Sequence[Step]) -> str:
     names = listing([p.experiment for p in story.path[1:] if p.experiment]) or count(len(steps) - 1, "step")
     names = names if len(names) <= 48 else count(len(steps) - 1, "step")
     if whole <= 0:
-        return f"{names} moved {metric.name} by {signed(metric.sign * gain, _digits(story))}{difference_unit(metric)}, {standing}"
+        moved = f"{signed(metric.sign * gain, _digits(story))}{difference_unit(metric)}"
+        return f"{names} moved {metric.name} by {moved}, {standing}"
     if gain >= whole:
         return f"{names} reached the target on exploring seeds, {standing}"
     return f"{names} closed {percent(gain / whole)} of the gap on exploring seeds, {standing}"
@@ -383,7 +385,8 @@ def _word(v: Verdict) -> str:
 def _forest_title(story: Story) -> str:
     arms = [v for e in story.experiments for v in e.steps.values() if v.estimate is not None]
     better = sum(v.answer is Answer.SUPPORTED for v in arms)
-    said = f"{better} of {count(len(arms), 'arm')} {'is' if better == 1 else 'are'} better on exploring seeds"
+    of = f"{better} of {count(len(arms), 'arm')} {'is' if better == 1 else 'are'}" if better else "No arm is"
+    said = f"{of} better on exploring seeds"
     if not story.claims:
         return f"{said}; none tested on fresh seeds yet"
     claimed = sum(c.is_confirmed for c in story.claims)

@@ -55,10 +55,18 @@ from surefoot.report.words import (
 
 def journal_markdown(story: Story) -> str:
     """The whole journal: where it stands, the noise floor, an entry for each experiment, the claims, what is open."""
-    parts = [*_opening(story), *_baseline(story)]
+    parts = [*opening_blocks(story), *baseline_blocks(story)]
     for experiment in story.experiments:
         parts.extend(entry(experiment, story))
-    parts.extend([*_claims(story), *_test_split(story), *_chance(story), *_open(story), *_revisions(story)])
+    parts.extend(
+        [
+            *claims_blocks(story),
+            *split_blocks(story),
+            *chance_blocks(story),
+            *open_blocks(story),
+            *revisions_blocks(story),
+        ]
+    )
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
@@ -198,7 +206,8 @@ def _test_text(story: Story, name: str, values: tuple[float, ...]) -> str:
     return f"{name} {mean_and_spread(values)}{unit_of(metric)} over {count(len(values), 'seed')}"
 
 
-def _opening(story: Story) -> list[str]:
+def opening_blocks(story: Story, what: str = "Journal of") -> list[str]:
+    """The title, where the study stands, how it decides."""
     runs = listing([f"{n:,} {status}" for status, n in story.run_counts.items() if n])
     revision = (
         f"revision {story.revisions[-1].number} of {len(story.revisions)}" if story.revisions else "no revision yet"
@@ -206,7 +215,7 @@ def _opening(story: Story) -> list[str]:
     about = f"Workload {story.workload}; plan {short_hash(story.plan_hash)}, {revision}; phase {story.phase}."
     spent = f"Runs: {runs}; {duration(3600 * story.hours)} of training." if runs else "No run has ended yet."
     return [
-        heading(1, f"Journal of {story.study}"),
+        heading(1, f"{what} {story.study}"),
         paragraph(f"{about} {spent}"),
         heading(2, "Where it stands"),
         *map(paragraph, standing_sentences(story)),
@@ -214,7 +223,8 @@ def _opening(story: Story) -> list[str]:
     ]
 
 
-def _baseline(story: Story) -> list[str]:
+def baseline_blocks(story: Story) -> list[str]:
+    """The baseline's seeds and the noise floor."""
     parts = [heading(2, "Baseline and noise floor")]
     if story.baseline is None or not any(numbers_in(v) for v in story.baseline.values.values()):
         return [*parts, paragraph("The baseline has not been trained yet, so this study's noise is not known.")]
@@ -234,7 +244,8 @@ def _next(experiment: ExperimentStory) -> list[str]:
     return [paragraph(f"Next: {clause(experiment.next)}.")] if experiment.next else []
 
 
-def _claims(story: Story) -> list[str]:
+def claims_blocks(story: Story) -> list[str]:
+    """What is claimed, what is not, and the fresh seeds it rests on."""
     parts = [heading(2, "Claims")]
     if not story.claims and story.overall is None:
         return [*parts, paragraph("Nothing is claimed yet: no step was tested on fresh seeds.")]
@@ -255,11 +266,13 @@ def _claims(story: Story) -> list[str]:
     return parts
 
 
-def _test_split(story: Story) -> list[str]:
+def split_blocks(story: Story) -> list[str]:
+    """What the sealed test split showed."""
     return [heading(2, "The test split"), *map(paragraph, sealed_split_sentences(story))]
 
 
-def _chance(story: Story) -> list[str]:
+def chance_blocks(story: Story) -> list[str]:
+    """All verdicts in one table, and how many chance alone would make."""
     told = chance_sentences(story)
     if not told and not story.experiments:
         return []
@@ -268,12 +281,14 @@ def _chance(story: Story) -> list[str]:
     return [*parts, *map(paragraph, told)]
 
 
-def _open(story: Story) -> list[str]:
+def open_blocks(story: Story) -> list[str]:
+    """What is not answered yet."""
     told = open_threads(story)
     return [heading(2, "Open threads"), bullets(told) if told else paragraph("None: every experiment is decided.")]
 
 
-def _revisions(story: Story) -> list[str]:
+def revisions_blocks(story: Story) -> list[str]:
+    """The plan's revisions and what was known when each was registered."""
     if not story.revisions:
         return []
     late = [r for r in story.revisions if r.known]

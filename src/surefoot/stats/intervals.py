@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
+from scipy.special import betaincinv
 
 from surefoot.errors import StatisticsError
 
@@ -15,9 +16,11 @@ FEWEST_FOR_BOOTSTRAP = 10
 def share_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact interval of a probability after `hits` in `n` tries.
 
-    Source: Clopper & Pearson (1934), Biometrika 26(4), through scipy.stats.binomtest.
+    Source: Clopper & Pearson (1934), Biometrika 26(4), as quantiles of the beta distribution.
     """
-    low, high = stats.binomtest(hits, n).proportion_ci(confidence, method="exact")
+    tail = (1 - confidence) / 2
+    low = betaincinv(hits, n - hits + 1, tail) if hits > 0 else 0.0
+    high = betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
     return float(low), float(high)
 
 

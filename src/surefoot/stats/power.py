@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from scipy.special import nctdtr, nctdtrinc, stdtrit
+from scipy.special import nctdtr, nctdtrinc, ndtri, stdtrit
 
 POWER = 0.80
 MOST_SEEDS = 1000
@@ -34,7 +34,11 @@ def seeds_needed(
     """The fewest seeds an arm at which `effect` is detectable; None beyond a thousand."""
     if effect <= 0 or not math.isfinite(effect):
         return None
-    for n in range(2, MOST_SEEDS + 1):
+    # Known noise would need this many; the t test never needs fewer, so the search begins there.
+    fewest = (sd * (ndtri(1 - alpha) + ndtri(power)) / effect) ** 2 * (1 if is_paired else 2)
+    if fewest > MOST_SEEDS:
+        return None
+    for n in range(max(2, math.ceil(fewest)), MOST_SEEDS + 1):
         df = prior_df + (n - 1) * (1 if is_paired else 2)
         if detectable_effect(sd, n, df, alpha=alpha, power=power, is_paired=is_paired) <= effect:
             return n

@@ -158,7 +158,7 @@ class Database:
             except sqlite3.OperationalError:
                 # Write-ahead logging wants to write beside the file even to read it. Where the folder is read-only
                 # and nothing waits in the log, the file alone is the whole record.
-                log = self.path.with_name(self.path.name + "-wal")  # type: ignore[union-attr]
+                log = self.path.with_name(self.path.name + "-wal")
                 if log.exists() and log.stat().st_size > 0:
                     raise
                 self._is_immutable = True

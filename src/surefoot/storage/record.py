@@ -487,7 +487,7 @@ def _this_process() -> dict[str, Any]:
 def _is_gone(coordinator: Mapping[str, Any]) -> bool:
     """Whether that process surely ended: it ran on this machine, and its number is free or someone else's now."""
     if coordinator["host"] != socket.gethostname() or coordinator["pid"] == os.getpid():
-        return coordinator["host"] == socket.gethostname()
+        return bool(coordinator["host"] == socket.gethostname())
     since = _process_start(coordinator["pid"])
     return since is None or abs(since - coordinator["since"]) > 2.0
 

@@ -1,0 +1,225 @@
+"""The report as one HTML file that opens offline: nothing is fetched, nothing is run, all text is escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from surefoot.plan import confirming_seeds
+from surefoot.report.drawings import Drawing, draw_all
+from surefoot.report.journal import (
+    arms_sentence,
+    chance_sentences,
+    claim_groups,
+    entry_close,
+    entry_tables,
+    grouped_verdicts,
+    open_threads,
+    sealed_split_sentences,
+)
+from surefoot.report.sentences import (
+    belief_sentences,
+    claim_sentence,
+    decision_sentence,
+    gap_decimals,
+    metric_named,
+    noise_sentences,
+    overall_sentence,
+    rule_sentence,
+    standing_sentences,
+    step_text,
+    verdict_sentences,
+)
+from surefoot.report.story import ExperimentStory, Story
+from surefoot.report.tables import (
+    Table,
+    changes_text,
+    claim_arms,
+    claims_table,
+    cost_table,
+    facts_table,
+    overview_table,
+    revisions_table,
+    seeds_table,
+)
+from surefoot.report.words import (
+    clause,
+    difference_unit,
+    mean_and_spread,
+    moment,
+    number,
+    setting,
+    short_hash,
+    unit_of,
+)
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """One of the few numbers at the top of the page."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """An experiment on the page: its sentences, its tables, its raw values and its figure."""
+
+    anchor: str
+    title: str
+    badges: tuple[tuple[str, str], ...]
+    step: str
+    belief: tuple[str, ...]
+    plain: tuple[str, ...]
+    arms: str
+    tables: tuple[Table, ...]
+    raw: tuple[Table, ...]
+    verdicts: tuple[str, ...]
+    close: tuple[str, ...]
+    next: str
+    figure: Drawing | None
+
+
+def report_html(story: Story, drawings: Mapping[str, Drawing] | None = None) -> str:
+    """The whole page; `drawings` are the figures where they are drawn already."""
+    drawn = dict(drawings if drawings is not None else draw_all(story))
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(badge=badge_of, data_uri=data_uri)
+    claimed, unclaimed = claim_groups(story)
+    return environment.get_template("report.html.j2").render(
+        title=f"{story.study}: report",
+        story=story,
+        plan=short_hash(story.plan_hash),
+        headline=headline(story),
+        standing=standing_sentences(story),
+        cards=cards(story),
+        rule=rule_sentence(story),
+        drawings=drawn,
+        overview=overview_table(story),
+        entries=[_entry(e, story, drawn) for e in story.experiments],
+        claimed=[claim_sentence(c, story) for c in claimed],
+        unclaimed=[claim_sentence(c, story) for c in unclaimed],
+        claims=claims_table(story.claims, story.primary),
+        overall=overall_sentence(story.overall, story.primary) if story.overall else "",
+        claim_values=_claim_values(story),
+        chance=chance_sentences(story),
+        sealed=sealed_split_sentences(story),
+        noise=_noise(story),
+        baseline=[seeds_table([story.baseline], m) for m in story.metrics] if story.baseline else [],
+        cost=cost_table(story),
+        threads=open_threads(story),
+        facts=facts_table(_facts(story), "Provenance"),
+        config=facts_table([(k, setting(v)) for k, v in story.champion_config.items()], "The champion's config"),
+        revisions=revisions_table(story),
+    )
+
+
+def headline(story: Story) -> str:
+    """Where the study stands in one line."""
+    metric, gap = story.primary, story.target_gap
+    if not story.champion_values:
+        return "Nothing is measured yet"
+    value = f"{mean_and_spread(story.champion_values)}{unit_of(metric)}"
+    if metric.target is None or gap is None:
+        return f"{metric.name} stands at {value}"
+    target = f"{number(metric.target)}{unit_of(metric)}"
+    if gap <= 0:
+        return f"{metric.name} {value}: the target of {target} is reached on exploring seeds"
+    return f"{metric.name} {value}: {number(gap, gap_decimals(story))}{difference_unit(metric)} short of {target}"
+
+
+def cards(story: Story) -> list[Card]:
+    """Champion, gap, what fresh seeds confirm, and the cost."""
+    metric, found = story.primary, []
+    if story.champion_values:
+        value = f"{mean_and_spread(story.champion_values)}{unit_of(metric)}"
+        note = f"{metric.name}, {len(story.champion_values)} exploring seeds"
+        found.append(Card(label="champion", value=value, note=note))
+    if story.target_gap is not None and metric.target is not None:
+        gap = f"{number(story.target_gap, gap_decimals(story))}{difference_unit(metric)}"
+        found.append(Card(label="gap to target", value=gap, note=f"target {number(metric.target)}{unit_of(metric)}"))
+    claimed, unclaimed = claim_groups(story)
+    steps = max(len(story.path) - 1, 0)
+    note = (
+        f"of {steps} adopted; {len(unclaimed)} did not hold on fresh seeds" if story.claims else f"of {steps} adopted"
+    )
+    found.append(Card(label="claimed steps", value=str(len(claimed)), note=note))
+    ended = sum(n for status, n in story.run_counts.items() if status.lower() not in ("running", "planned"))
+    hours = number(story.hours, 1 if story.hours >= 1 else 2)
+    found.append(Card(label="cost", value=f"{ended} runs", note=f"{hours} hours of training"))
+    return found
+
+
+def badge_of(word: str) -> str:
+    """The colour class of a verdict's word."""
+    for start, name in (("SUPPORTED", "good"), ("REFUTED", "bad"), ("claimed", "good"), ("INCONCLUSIVE", "open")):
+        if word.startswith(start):
+            return name
+    return "plain"
+
+
+def data_uri(drawing: Drawing) -> str:
+    """The picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(drawing.png).decode("ascii")
+
+
+def _entry(e: ExperimentStory, story: Story, drawings: Mapping[str, Drawing]) -> Entry:
+    is_run = bool(e.arms) and e.state not in ("waiting", "skipped")
+    tables = entry_tables(e, story) if is_run else []
+    raw = tuple(t for t in tables if "seed" in t.title or "measured" in t.title)
+    said = grouped_verdicts(e) if e.choice is not None else ""
+    words = said.split("; ") if said else [e.state]
+    return Entry(
+        anchor=f"experiment-{e.number}",
+        title=f"{e.number} · {e.id}",
+        badges=tuple((word, badge_of(word)) for word in words),
+        step=step_text(e),
+        belief=tuple(belief_sentences(e, story)),
+        plain=() if is_run else (*(f"{a.name}: {changes_text(a)}" for a in e.arms), decision_sentence(e, story)),
+        arms=arms_sentence(e) if is_run else "",
+        tables=tuple(t for t in tables if t not in raw),
+        raw=raw,
+        verdicts=tuple(verdict_sentences(e, story)) if is_run else (),
+        close=tuple(entry_close(e, story)) if is_run else (),
+        next=f"{clause(e.next)}." if e.next else "",
+        figure=drawings.get(f"curves-{e.number}"),
+    )
+
+
+def _noise(story: Story) -> list[str]:
+    told = []
+    for name, noise in story.noise.items():
+        known = noise_sentences(metric_named(story, name), noise, story.rule.looks, story.rule.support_alpha)
+        told.append(f"{name}: {' '.join(known)}")
+    return told or ["The baseline has not been trained yet, so this study's noise is not known."]
+
+
+def _claim_values(story: Story) -> list[Table]:
+    seeds = confirming_seeds(story.rule.confirm_seeds)
+    tested = [*story.claims, *([story.overall] if story.overall else [])]
+    return [seeds_table(claim_arms(c, seeds, story.primary), story.primary, title=c.step.name) for c in tested]
+
+
+def _facts(story: Story) -> list[tuple[str, str]]:
+    registered = moment(story.revisions[-1].registered_at) if story.revisions else "not yet"
+    own = [
+        ("study", story.study),
+        ("workload", story.workload),
+        ("plan", f"{story.plan_path} ({short_hash(story.plan_hash)})"),
+        ("registered", registered),
+    ]
+    return [*own, *story.provenance.items()]

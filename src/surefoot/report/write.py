@@ -1,0 +1,67 @@
+"""The report on disk: HTML, Markdown, figures, tables, journal; each file whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from surefoot.report.as_json import journal_json
+from surefoot.report.drawings import Drawing, draw_all
+from surefoot.report.journal import journal_markdown
+from surefoot.report.report_markdown import report_markdown
+from surefoot.report.spreadsheets import all_sheets
+from surefoot.report.story import Story
+
+
+def write_report(story: Story, folder: Path) -> list[Path]:
+    """Writes the whole report into the folder and returns its files, report.html first.
+
+    Pictures of an earlier report that this one does not draw any more are removed. OSError where
+    the folder cannot be written; every file that stands there then is whole.
+    """
+    from surefoot.report.html import report_html
+
+    drawings = draw_all(story)
+    files: dict[str, bytes] = {"report.html": report_html(story, drawings).encode()}
+    files["report.md"] = report_markdown(story, drawings).encode()
+    files["journal.md"] = journal_markdown(story).encode()
+    files["journal.json"] = (
+        json.dumps(journal_json(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    ).encode()
+    files |= {f"figures/{name}.png": d.png for name, d in drawings.items() if d.png}
+    files |= {f"tables/{name}": text.encode() for name, text in all_sheets(story).items()}
+    for name, content in files.items():
+        write_whole(folder / name, content)
+    _forget(folder / "figures", drawings)
+    return [folder / name for name in files]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """The content at the path, by way of a temporary file beside it: whole, or as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes a file for its owner alone; a report is for whoever may read its folder.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _forget(folder: Path, drawings: Mapping[str, Drawing]) -> None:
+    for old in folder.glob("*.png"):
+        known = old.stem in ("path", "forest", "noise", "cost") or old.stem.startswith("curves-")
+        if known and not (old.stem in drawings and drawings[old.stem].png):
+            old.unlink(missing_ok=True)

@@ -43,8 +43,10 @@ def measure(repetitions: int, seed: int, workers: int) -> list[Figure]:
             cases = count.get(kind, 0.0)
             if cases >= 0.05 * count["adopted"]:
                 figures.append(told(cell, f"  of these {kind}", _share(count, f"{kind} covered", kind)))
-        missed = 1 - _share(count, "exploring covered", "adopted")
-        figures.append(must_fail(cell, "exploring interval misses", missed, 0.065))
+        figures.append(told(cell, "  of these null arms", _share(count, "null covered", "null")))
+        figures.append(told(cell, "exploring interval covers", _share(count, "exploring covered", "adopted")))
+        missed = 1 - _share(count, "null exploring covered", "null")
+        figures.append(must_fail(cell, "exploring interval of null arms misses", missed, 0.065))
         figures.append(told(cell, "fresh estimate minus truth, sd", _share(count, "fresh bias", "adopted")))
         figures.append(told(cell, "exploring estimate minus truth, sd", _share(count, "exploring bias", "adopted")))
     return figures
@@ -80,7 +82,12 @@ def adopted_steps(correlation: float, repetitions: int, seed: list[int]) -> dict
         counts["covered"] += is_covered
         counts[kind] += 1
         counts[f"{kind} covered"] += is_covered
-        counts["exploring covered"] += verdict.interval[0] <= truth <= verdict.interval[1]
+        is_covered_before = verdict.interval[0] <= truth <= verdict.interval[1]
+        counts["exploring covered"] += is_covered_before
+        if effect == 0.0:
+            counts["null"] += 1
+            counts["null covered"] += is_covered
+            counts["null exploring covered"] += is_covered_before
         counts["fresh bias"] += (claim.estimate - truth) / sd
         counts["exploring bias"] += (verdict.estimate - truth) / sd
     return dict(counts)

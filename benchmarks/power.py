@@ -32,7 +32,7 @@ PRIOR_DF = 20.0
 # Accept rate in percent of the moderated race at .05, by the true difference in sds of a paired difference.
 TABLE = {0.5: 35.0, 1.0: 82.0, 1.5: 99.0, 2.0: 100.0}
 MOST_PAIRS = {1.0: 5.5, 0.0: 4.7, -1.0: 3.1}
-# The tables round to a tenth of a pair.
+# The table was measured without the screen and rounds to a tenth of a pair.
 HALF_A_TENTH = 0.05
 
 
@@ -60,8 +60,10 @@ def _figures(cell: str, effect: float, count: dict[str, float], n: int, is_scree
     else:
         figures = [told(cell, what, adopted)]
     what = f"pairs spent at {effect:+g} sd"
-    most = MOST_PAIRS.get(effect)
-    figures.append(told(cell, what, pairs) if most is None else at_most(cell, what, pairs, most + HALF_A_TENTH))
+    if effect not in MOST_PAIRS:
+        figures.append(told(cell, what, pairs))
+    else:
+        figures.append(at_most(cell, what, pairs, MOST_PAIRS[effect] + (0.0 if is_screened else HALF_A_TENTH)))
     return figures
 
 

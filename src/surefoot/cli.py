@@ -316,11 +316,11 @@ def _device(asked: str) -> str:
 
 def _write_journal(story: Story, path: Path) -> None:
     from surefoot.report.journal import journal_markdown
-    from surefoot.report.write import write_text
+    from surefoot.report.write import write_whole
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, journal_markdown(story))
+        write_whole(path, journal_markdown(story).encode())
     except OSError as error:
         raise SurefootError(f"the journal cannot be written to {path}: {error.strerror or error}") from error
 

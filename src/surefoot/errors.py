@@ -18,7 +18,10 @@ crashes is no error of these: it is a value, see `surefoot.run.Status`.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
+
+LONGEST_SHOWN = 60
 
 
 class SurefootError(Exception):
@@ -59,6 +62,24 @@ class StatisticsError(SurefootError):
 
 class MissingExtraError(SurefootError):
     """An optional library is not installed."""
+
+
+def quoted(value: object) -> str:
+    """What came, as a message shows it: text in quotes, on one line, and cut where it is long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        shown = json.dumps(value, ensure_ascii=False)
+    else:
+        try:
+            shown = " ".join(str(value).split())
+        except ValueError:  # a whole number of more digits than Python prints
+            shown = "a very large number"
+    # A lone surrogate or a switch of writing direction has no place on a terminal.
+    shown = "".join(c if c.isprintable() or c == "\u200d" else f"\\u{ord(c):04x}" for c in shown)
+    return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

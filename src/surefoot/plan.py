@@ -105,12 +105,19 @@ class Experiment:
             "id": self.id,
             "hypothesis": self.hypothesis,
             "because": self.because,
-            "arms": {arm.name: dict(arm.changes) for arm in self.arms},
+            "arms": {self._identity(arm): dict(arm.changes) for arm in self.arms},
             "factorial": {name: list(levels) for name, levels in self.factors},
             "expect": [_prediction_json(p) for p in self.predictions],
             "allow": list(self.allow),
             "repeats": self.repeats,
         }
+
+    def _identity(self, arm: Arm) -> str:
+        """A cell's name must not depend on which factor was written first."""
+        if not self.factors:
+            return arm.name
+        names = sorted(arm.changes)
+        return cell_name(names, tuple(arm.changes[name] for name in names))
 
     @property
     def content_hash(self) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Mapping, Sequence
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.scalarfloat import ScalarFloat
+from pydantic_core import ErrorDetails
 
-from surefoot.errors import PlanError, SpaceError, SurefootError, nearest
+from surefoot.errors import SpaceError, SurefootError, nearest, quoted
 from surefoot.plan import (
     Arm,
     Budget,
@@ -25,18 +23,20 @@ from surefoot.plan import (
     looks_up_to,
     same_config,
 )
+from surefoot.plan_document import Path_, PlanDocument, kind_of, read_text
 from surefoot.run import Metric
 from surefoot.workload import Workload, find_workload
 
-LARGEST_BYTES = 1_000_000
-MOST_NODES = 50_000
 MOST_SEEDS = 90
+MOST_ARMS = 100
+MOST_NAME_BYTES = 200
+# What lies in a home beside the studies' folders.
+TAKEN_NAMES = ("artifacts", "record.db", "run.lock", "run.lock.json")
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = Annotated[float, Field(gt=0, lt=0.5)]
-Path_ = tuple[str | int, ...]
 
 
 class _Strict(BaseModel):
@@ -104,7 +104,7 @@ class PlanEntry(_Strict):
     workload: Annotated[str, Field(min_length=1)]
     metrics: Annotated[dict[str, MetricEntry], Field(min_length=1)]
     primary: str | None = None
-    seeds: Annotated[int, Field(le=MOST_SEEDS)] = 8
+    seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 8
     rule: RuleEntry = RuleEntry()
     budget: BudgetEntry = BudgetEntry()
     baseline: dict[str, Any] = {}
@@ -122,6 +122,30 @@ ENTRIES: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("experiments", "*", "expect", "*"): ExpectEntry,
 }
 
+# What pydantic asks of a value, in our words.
+MUST: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "string_unicode": "text",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "model_attributes_type": "keys with values",
+    "list_type": "a list",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "too_short": "of {min_length} entries at least",
+    "too_long": "of {max_length} entries at most",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "text of at most {max_length} characters",
+}
+# Control characters, halves of characters and line ends.
+UNPRINTED = ("Cc", "Cs", "Zl", "Zp")
+
 
 def read_plan(path: Path) -> Plan:
     """The checked plan in a YAML 1.2 file.
@@ -129,12 +153,12 @@ def read_plan(path: Path) -> Plan:
     Raises PlanError "file:line: key must …; got …" for the first mistake, WorkloadError for a
     workload that cannot be found.
     """
-    return parse_plan(_read_text(path), str(path))
+    return parse_plan(read_text(path), str(path))
 
 
 def parse_plan(text: str, path: str = "plan.yaml") -> Plan:
     """The checked plan in a text; `path` is the name that mistakes are reported under."""
-    document = _Document(text, path)
+    document = PlanDocument(text, path)
     try:
         entry = PlanEntry.model_validate(document.plain)
     except ValidationError as error:
@@ -144,125 +168,43 @@ def parse_plan(text: str, path: str = "plan.yaml") -> Plan:
 
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema of a plan, for editors."""
-    return PlanEntry.model_json_schema(by_alias=True)
+    schema = PlanEntry.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot plan"}
 
 
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PlanError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(data) > LARGEST_BYTES:
-        raise PlanError(f"{path}: a plan has at most {LARGEST_BYTES:,} bytes; got {len(data):,}")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise PlanError(f"{path}: a plan must be UTF-8 text; got UTF-16. Save it again as UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise PlanError(
-            f"{path}:{line}: a plan must be UTF-8 text; got the byte 0x{data[error.start]:02x}. Save it again as UTF-8"
-        ) from error
-
-
-class _Document:
-    """A YAML text with the line of every key in it."""
-
-    def __init__(self, text: str, path: str) -> None:
-        self.text, self.path = text, path
-        self.tree = self._load()
-        self._nodes = 0
-        self.plain = self._plain(self.tree, ())
-
-    def refuse(self, where: Path_, message: str) -> NoReturn:
-        """Raises PlanError with file, line and the key's place."""
-        place = _spelled(where)
-        raise PlanError(f"{self.path}:{self._line(where)}: {place}{' ' if place else ''}{message}")
-
-    def _load(self) -> Any:
-        try:
-            tree = YAML(typ="rt", pure=True).load(StringIO(self.text))
-        except MarkedYAMLError as error:
-            mark = error.problem_mark
-            line = mark.line + 1 if mark else 1
-            problem = (error.problem or "is not YAML").split("\n")[0]
-            raise PlanError(f"{self.path}:{line}: not valid YAML: {problem}") from error
-        except (YAMLError, ValueError, RecursionError) as error:
-            first = (str(error).splitlines() or ["?"])[0]
-            raise PlanError(f"{self.path}:1: not valid YAML: {first}") from error
-        if tree is None:
-            raise PlanError(f"{self.path}:1: the plan is empty; `surefoot init` writes one to start from")
-        if not isinstance(tree, CommentedMap):
-            raise PlanError(f"{self.path}:1: a plan must be keys with values (study: …); got a {type(tree).__name__}")
-        return tree
-
-    def _plain(self, node: Any, where: Path_) -> Any:
-        self._nodes += 1
-        if self._nodes > MOST_NODES or len(where) > 20:
-            self.refuse(where[:1], "is too large or too deep for a plan (aliases within aliases?)")
-        tag = getattr(node, "tag", None)
-        if isinstance(node, TaggedScalar) or (isinstance(node, CommentedBase) and getattr(tag, "value", None)):
-            self.refuse(where, f"must not have a YAML tag; got {tag.value if tag else '?'}")
-        if isinstance(node, CommentedMap):
-            for key in node:
-                if not isinstance(key, str):
-                    self.refuse(where, f"must have text as keys; got {key!r}. Put it in quotes")
-            return {str(key): self._plain(value, (*where, str(key))) for key, value in node.items()}
-        if isinstance(node, CommentedSeq):
-            return [self._plain(value, (*where, i)) for i, value in enumerate(node)]
-        return _plain_scalar(node)
-
-    def _line(self, where: Path_) -> int:
-        node, line = self.tree, 0
-        for key in where:
-            if not isinstance(node, CommentedMap | CommentedSeq):
-                break
-            try:
-                line = node.lc.key(key)[0] if isinstance(node, CommentedMap) else node.lc.item(key)[0]
-                node = node[key]
-            except (KeyError, IndexError, TypeError):
-                break
-        return int(line) + 1
-
-
-def _plain_scalar(node: Any) -> Any:
-    if isinstance(node, bool) or node is None:
-        return node
-    if isinstance(node, ScalarFloat | float):
-        return float(node)
-    if isinstance(node, int):
-        return int(node)
-    return str(node)
-
-
-def _spelled(where: Path_) -> str:
-    """experiments[0].arms.batch for ("experiments", 0, "arms", "batch")."""
-    spelled = ""
-    for key in where:
-        spelled += f"[{key}]" if isinstance(key, int) else f".{key}" if spelled else str(key)
-    return spelled
-
-
-def _refuse_shape(document: _Document, error: ValidationError) -> NoReturn:
+def _refuse_shape(document: PlanDocument, error: ValidationError) -> NoReturn:
     # An unknown key is usually the cause of the missing one beside it, so it is told first.
     found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
     where = tuple(key for key in found["loc"] if key not in ("function-after", "[key]"))
     if found["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])
-        parent = _spelled(where[:-1])
-        document.refuse(
-            where,
-            f"is not a known key{' of ' + parent if parent else ''} (known: {', '.join(known)})."
-            + nearest(str(where[-1]), known),
-        )
+        document.refuse(where, _hinted(f"is not a known key; known are {', '.join(known)}", str(where[-1]), known))
     if found["type"] == "missing":
         document.refuse(where[:-1], f'must have "{where[-1]}"')
-    got = found["input"]
-    if found["type"] == "literal_error":
-        choices = found["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        document.refuse(where, f"must be one of {', '.join(choices)}; got {_quoted(got)}.{nearest(str(got), choices)}")
-    message = found["msg"][0].lower() + found["msg"][1:]
-    document.refuse(where, f"is wrong: {message}; got {_quoted(got)}")
+    document.refuse(where, _shape_mistake(found))
+
+
+def _shape_mistake(found: ErrorDetails) -> str:
+    """What must hold and what came, for one of pydantic's findings."""
+    kind, got, bounds = found["type"], found["input"], found.get("ctx", {})
+    if kind == "literal_error":
+        choices = bounds["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return _hinted(f"must be one of {', '.join(choices)}; got {_came(got)}", str(got), choices)
+    if kind == "greater_than_equal" and found["loc"] == ("seeds",):
+        return f"must be at least {bounds['ge']}, as one seed says nothing of the noise; got {_came(got)}"
+    if kind not in MUST:
+        return f"is wrong: {found['msg'][0].lower() + found['msg'][1:]}; got {_came(got)}"
+    advice = ". Fill it in, or delete the line" if got is None else ""
+    return f"must be {MUST[kind].format(**bounds)}; got {_came(got)}{advice}"
+
+
+def _hinted(message: str, word: str, known: Sequence[str]) -> str:
+    hint = nearest(word, known)
+    return f"{message}.{hint}" if hint else message
+
+
+def _came(value: Any) -> str:
+    return kind_of(value) if isinstance(value, dict | list) else quoted(value)
 
 
 def _known_keys(where: Path_) -> list[str]:
@@ -272,20 +214,16 @@ def _known_keys(where: Path_) -> list[str]:
     return []
 
 
-def _quoted(value: Any) -> str:
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
-    return shown if len(shown) <= 60 else shown[:57] + "…"
-
-
 class _Checker:
     """Turns a well-shaped entry into a Plan, asking what only the workload can answer."""
 
-    def __init__(self, document: _Document, entry: PlanEntry) -> None:
+    def __init__(self, document: PlanDocument, entry: PlanEntry) -> None:
         self.document, self.entry = document, entry
         try:
             self.workload: Workload = find_workload(entry.workload)
+            self.defaults = self.workload.defaults()
         except SurefootError as error:
-            raise type(error)(f"{document.path}:{document._line(('workload',))}: {error}") from error
+            raise type(error)(f"{document.path}:{document.line(('workload',))}: {error}") from error
 
     def plan(self) -> Plan:
         """The plan, or the first mistake."""
@@ -296,12 +234,12 @@ class _Checker:
         if primary not in names:
             self._refuse(
                 ("primary",),
-                f"must be one of the plan's metrics {', '.join(names)}; got {_quoted(primary)}.",
+                f"must be one of the plan's metrics {', '.join(names)}; got {quoted(primary)}",
                 primary,
                 names,
             )
         rule = self._rule()
-        baseline = self.workload.complete(self._settings(entry.baseline, ("baseline",)))
+        baseline = {**self.defaults, **self._settings(entry.baseline, ("baseline",))}
         return Plan(
             study=self._study_name(),
             workload=entry.workload,
@@ -317,15 +255,25 @@ class _Checker:
         )
 
     def _refuse(self, where: Path_, message: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
-        self.document.refuse(where, message + (nearest(word, known) if word else ""))
+        self.document.refuse(where, _hinted(message, word, known) if word else message)
 
     def _study_name(self) -> str:
         name = self.entry.study
-        if name != name.strip() or any(c in name for c in "/\\\0\n") or name.startswith("."):
+        self._require_name(name, ("study",))
+        if any(c in name for c in "/\\") or name.startswith((".", "-")):
             self._refuse(
-                ("study",), f"must be a name that can be a folder (no slash, no leading dot); got {_quoted(name)}"
+                ("study",), f"must be a name for a folder: no slash, no dot or dash in front; got {quoted(name)}"
             )
+        if name.casefold() in TAKEN_NAMES or name.casefold().startswith("record.db"):
+            self._refuse(("study",), f"must not be {quoted(name)}: a home keeps something else under that name")
         return name
+
+    def _require_name(self, name: str, where: Path_) -> None:
+        """Refuses what cannot stand in a line of text or be a file's name."""
+        if not name or name != name.strip() or any(unicodedata.category(c) in UNPRINTED for c in name):
+            self._refuse(where, f"must be a name on one line, with no space around it; got {quoted(name)}")
+        if len(name.encode()) > MOST_NAME_BYTES:
+            self._refuse(where, f"must have at most {MOST_NAME_BYTES} bytes as UTF-8; got {len(name.encode())}")
 
     def _metrics(self) -> tuple[Metric, ...]:
         reported = {m.name: m for m in self.workload.metrics}
@@ -335,7 +283,7 @@ class _Checker:
                 listed = ", ".join(reported)
                 self._refuse(
                     where,
-                    f"is not a metric that {self.workload.name} reports (it reports {listed}).",
+                    f"is not a metric that {self.workload.name} reports (it reports {listed})",
                     name,
                     list(reported),
                 )
@@ -350,8 +298,6 @@ class _Checker:
 
     def _rule(self) -> Rule:
         entry = self.entry.rule
-        if self.entry.seeds < 2:
-            self._refuse(("seeds",), f"must be at least 2: one seed says nothing of the noise; got {self.entry.seeds}")
         looks = tuple(entry.looks or looks_up_to(self.entry.seeds))
         if list(looks) != sorted(set(looks)):
             self._refuse(("rule", "looks"), f"must grow; got {list(looks)}")
@@ -382,20 +328,15 @@ class _Checker:
 
     def _experiments(self, metrics: list[str], baseline: Mapping[str, Any]) -> tuple[Experiment, ...]:
         found: list[Experiment] = []
+        touched: set[str] = set()
         for i, entry in enumerate(self.entry.experiments):
             where = ("experiments", i)
-            ids = [e.id for e in found]
-            if entry.id in ids or entry.id in ("baseline", "confirmation"):
-                self._refuse((*where, "id"), f"must be new; {_quoted(entry.id)} is taken")
-            if entry.repeats and entry.repeats not in ids:
-                self._refuse(
-                    (*where, "repeats"),
-                    f"must name an earlier experiment; got {_quoted(entry.repeats)}.",
-                    entry.repeats,
-                    ids,
-                )
+            self._check_id(entry, where, [e.id for e in found])
+            for j, fact in enumerate(entry.allow):
+                self._check_fact(fact, (*where, "allow", j))
             arms = self._arms(entry, where)
-            self._refuse_twins(entry, where, arms, baseline if i == 0 else None)
+            self._refuse_twins(entry, where, arms, {k: v for k, v in baseline.items() if k not in touched})
+            touched |= {setting for arm in arms for setting in arm.changes}
             found.append(
                 Experiment(
                     id=entry.id,
@@ -413,20 +354,41 @@ class _Checker:
             )
         return tuple(found)
 
+    def _check_id(self, entry: ExperimentEntry, where: Path_, earlier: Sequence[str]) -> None:
+        self._require_name(entry.id, (*where, "id"))
+        if entry.id in earlier:
+            self._refuse((*where, "id"), f"must be new; {quoted(entry.id)} is the id of an earlier experiment")
+        if entry.id in ("baseline", "champion", "confirmation") or "/" in entry.id:
+            self._refuse((*where, "id"), f"must have no slash and be no word of ours; got {quoted(entry.id)}")
+        if entry.repeats and entry.repeats not in earlier:
+            self._refuse(
+                (*where, "repeats"),
+                f"must name an earlier experiment; got {quoted(entry.repeats)}",
+                entry.repeats,
+                earlier,
+            )
+
+    def _check_fact(self, fact: str, where: Path_) -> None:
+        facts = list(self.workload.drivers)
+        if fact not in facts:
+            listed = ", ".join(facts) or "it compares none"
+            self._refuse(
+                where, f"must be a fact that {self.workload.name} compares ({listed}); got {quoted(fact)}", fact, facts
+            )
+
     def _arms(self, entry: ExperimentEntry, where: Path_) -> tuple[Arm, ...]:
         if (entry.arms is None) == (entry.factorial is None):
             self._refuse(where, 'must have either "arms" or "factorial"')
         if entry.factorial is not None:
             return self._cells(entry.factorial, (*where, "factorial"))
         assert entry.arms is not None
-        if not entry.arms:
-            self._refuse((*where, "arms"), "must hold at least one arm")
+        if not 1 <= len(entry.arms) <= MOST_ARMS:
+            self._refuse((*where, "arms"), f"must hold between 1 and {MOST_ARMS} arms; got {len(entry.arms)}")
         arms = []
         for name, changes in entry.arms.items():
-            if name == "champion":
-                self._refuse(
-                    (*where, "arms", name), "must have another name: champion is the config it is compared with"
-                )
+            if name in ("champion", "baseline"):
+                self._refuse((*where, "arms", name), f"must have another name: {name} is a word of ours")
+            self._require_name(name, (*where, "arms", name))
             if not changes:
                 self._refuse((*where, "arms", name), "must change at least one setting of the champion")
             arms.append(Arm(name=name, changes=self._settings(changes, (*where, "arms", name))))
@@ -437,26 +399,31 @@ class _Checker:
             self._refuse(
                 where, f"must have at least two factors; got {len(factorial)}. One factor is an experiment with arms"
             )
+        cells = math.prod(len(levels) for levels in factorial.values())
+        if cells > MOST_ARMS:
+            self._refuse(where, f"must have at most {MOST_ARMS} combinations of levels; got {cells}")
         factors: dict[str, list[Any]] = {}
         for name, levels in factorial.items():
             checked = [self._settings({name: level}, where)[name] for level in levels]
             if len(checked) < 2 or len({repr(level) for level in checked}) < len(checked):
-                self._refuse((*where, name), f"must have at least two different levels; got {levels}")
+                self._refuse((*where, name), f"must have at least two levels, all different; got {quoted(levels)}")
             factors[name] = checked
         return factorial_arms(factors)
 
     def _refuse_twins(
-        self, entry: ExperimentEntry, where: Path_, arms: tuple[Arm, ...], baseline: Mapping[str, Any] | None
+        self, entry: ExperimentEntry, where: Path_, arms: tuple[Arm, ...], settled: Mapping[str, Any]
     ) -> None:
-        base = self.workload.defaults() if baseline is None else baseline
+        """Refuses arms that are one config whatever was adopted: no earlier experiment moves what is `settled`."""
+        if entry.factorial is not None:
+            return
         for i, arm in enumerate(arms):
-            config = {**base, **arm.changes}
+            config = {**settled, **arm.changes}
             for other in arms[:i]:
-                if same_config(config, {**base, **other.changes}):
+                if same_config(config, {**settled, **other.changes}):
                     self._refuse(
                         (*where, "arms", arm.name), f"is the same config as {other.name}: there is nothing to compare"
                     )
-            if baseline is not None and entry.factorial is None and same_config(config, baseline):
+            if same_config(config, settled):
                 self._refuse(
                     (*where, "arms", arm.name), "is the same config as the baseline: there is nothing to compare"
                 )
@@ -467,7 +434,7 @@ class _Checker:
         if entry.metric not in metrics:
             self._refuse(
                 (*where, "metric"),
-                f"must be one of the plan's metrics {', '.join(metrics)}; got {_quoted(entry.metric)}.",
+                f"must be one of the plan's metrics {', '.join(metrics)}; got {quoted(entry.metric)}",
                 entry.metric,
                 metrics,
             )
@@ -476,12 +443,13 @@ class _Checker:
         if entry.arm is not None and entry.arm not in arms:
             self._refuse(
                 (*where, "arm"),
-                f"must be one of the experiment's arms {', '.join(arms)}; got {_quoted(entry.arm)}.",
+                f"must be one of the experiment's arms {', '.join(arms)}; got {quoted(entry.arm)}",
                 entry.arm,
                 arms,
             )
         self._check_factors(entry, where, experiment.factorial or {})
         self._check_relation(entry, where)
+        self._refuse_second(entry, where, experiment)
         low, high = entry.between or (0.0, 0.0)
         return Prediction(
             arm=entry.arm or "",
@@ -495,6 +463,11 @@ class _Checker:
             high=high,
         )
 
+    def _refuse_second(self, entry: ExpectEntry, where: Path_, experiment: ExperimentEntry) -> None:
+        earlier = experiment.expect[: int(where[-1])]
+        if any(entry == other for other in earlier):
+            self._refuse(where, "must be a new prediction; the same one stands above it")
+
     def _check_factors(self, entry: ExpectEntry, where: Path_, factors: Mapping[str, list[Any]]) -> None:
         asked = [entry.main] if entry.main is not None else list(entry.interaction or ())
         key = "main" if entry.main is not None else "interaction"
@@ -503,7 +476,7 @@ class _Checker:
                 listed = ", ".join(factors) or "none: it is not a factorial"
                 self._refuse(
                     (*where, key),
-                    f"must name factors of the experiment ({listed}); got {_quoted(name)}.",
+                    f"must name factors of the experiment ({listed}); got {quoted(name)}",
                     name,
                     list(factors),
                 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from surefoot.errors import SpaceError, nearest
+from surefoot.errors import SpaceError, nearest, quoted
+
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,12 +32,13 @@ class Parameter:
                 if type(choice) is type(value) and choice == value:
                     return choice
             return self._refuse(value, "one of " + ", ".join(map(str, self.choices)), nearest(value, self.choices))
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return self._refuse(value, f"a number{self._range()}")
-        if self.kind == "int" and value != int(value):
-            return self._refuse(value, f"a whole number{self._range()}")
+        wanted = f"a {'whole ' if self.kind == 'int' else ''}number{self._range()}"
+        # Compared before anything is converted: a whole number may be larger than any float.
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+        if not is_number or (self.kind == "int" and value != int(value)):
+            return self._refuse(value, wanted)
         if not (self._low() <= value <= self._high()):
-            return self._refuse(value, f"a number{self._range()}")
+            return self._refuse(value, wanted)
         return int(value) if self.kind == "int" else float(value)
 
     def _low(self) -> float:
@@ -46,11 +50,14 @@ class Parameter:
     def _range(self) -> str:
         if self.low is None and self.high is None:
             return ""
-        return f" from {self._low():g} to {self._high():g}"
+        if self.high is None:
+            return f" of at least {_spelled(self.low)}"
+        if self.low is None:
+            return f" of at most {_spelled(self.high)}"
+        return f" from {_spelled(self.low)} to {_spelled(self.high)}"
 
     def _refuse(self, value: Any, wanted: str, hint: str = "") -> Any:
-        shown = f'"{value}"' if isinstance(value, str) else value
-        raise SpaceError(f"{self.name} must be {wanted}; got {shown}.{hint}")
+        raise SpaceError(f"{self.name} must be {wanted}; got {quoted(value)}{'.' if hint else ''}{hint}")
 
 
 def real(name: str, low: float | None = None, high: float | None = None) -> Parameter:
@@ -88,6 +95,14 @@ class SearchSpace:
         known = {p.name: p for p in self.parameters}
         for name in settings:
             if name not in known:
-                listed = ", ".join(known)
-                raise SpaceError(f'"{name}" is not a setting of this workload (it has {listed}).{nearest(name, known)}')
+                listed = ", ".join(known) or "none"
+                hint = nearest(name, known)
+                raise SpaceError(
+                    f"{name} is not a setting of this workload (it has {listed}){'.' if hint else ''}{hint}"
+                )
         return {name: known[name].checked(value) for name, value in settings.items()}
+
+
+def _spelled(bound: float | None) -> str:
+    """A bound as a person writes it: 1,000,000 stays 1000000, and 0.001 is not 1e-03."""
+    return f"{bound:g}" if isinstance(bound, float) and not bound.is_integer() else f"{bound:.0f}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from surefoot.errors import SealedSplitError, SpaceError, WorkloadError, nearest
+from surefoot.errors import SealedSplitError, SpaceError, WorkloadError, nearest, quoted
 from surefoot.run import Measurement, Metric
 from surefoot.space import SearchSpace
 
@@ -80,8 +80,10 @@ class Workload:
     requires: Mapping[str, str] = field(default_factory=dict)
 
     def defaults(self) -> dict[str, Any]:
-        """Every setting at its default."""
-        return dataclasses.asdict(self.config())
+        """Every setting at its default, in its parameter's own type; raises SpaceError for one outside the space."""
+        found = dataclasses.asdict(self.config())
+        varied = {name: found[name] for name in self.space.names() if name in found}
+        return {**found, **self.space.checked(varied)}
 
     def complete(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """A whole config: the given settings, checked, over the defaults. Raises SpaceError."""
@@ -103,15 +105,22 @@ def find_workload(name: str) -> Workload:
     Raises WorkloadError with the nearest known name.
     """
     target = WORKLOADS.get(name, name)
-    if ":" not in target:
-        known = ", ".join(WORKLOADS)
+    module_name, colon, attribute = target.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        hint = nearest(name, WORKLOADS)
         raise WorkloadError(
-            f'workload must be one of {known}, or package.module:attribute; got "{name}".{nearest(name, WORKLOADS)}'
+            f"workload must be one of {', '.join(WORKLOADS)}, or package.module:attribute; "
+            f"got {quoted(name)}{'.' if hint else ''}{hint}"
         )
-    module_name, _, attribute = target.partition(":")
-    workload = getattr(_import_module(module_name), attribute, None)
+    module = _import_module(module_name)
+    workload = getattr(module, attribute, None)
     if not isinstance(workload, Workload):
-        raise WorkloadError(f'"{name}" must name a surefoot.Workload; {module_name} has no such "{attribute}"')
+        there = [key for key, value in vars(module).items() if isinstance(value, Workload)]
+        hint = nearest(attribute, there)
+        raise WorkloadError(
+            f"workload must name a surefoot.Workload; {module_name} has {', '.join(there) or 'none'}, "
+            f"got {quoted(attribute)}{'.' if hint else ''}{hint}"
+        )
     return workload
 
 
@@ -138,8 +147,9 @@ def _import_module(name: str) -> Any:
         sys.path.append(here)
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise WorkloadError(f'cannot import the workload module "{name}": {error}') from error
+    except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
+        says = " ".join(str(error).split()) or "no reason given"
+        raise WorkloadError(f'cannot import the workload module "{name}": {type(error).__name__}: {says}') from error
 
 
 def _source_of(module: str) -> Path:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 from surefoot.claim import Step, confirm
-from surefoot.comparison import Noise, NoValue, Value, study_noise
+from surefoot.comparison import Noise, NoValue, Value
 from surefoot.plan import Budget, Prediction, Rule, confirming_seeds, exploring_seeds
 from surefoot.report.story import ArmStory, ContrastStory, ExperimentStory, PathPoint, RevisionStory, Story
 from surefoot.run import Measurement, Metric, Provenance, Run, Status
 from surefoot.stats.factorial import contrasts
-from surefoot.stats.noise import paired_set
+from surefoot.stats.noise import Prior
 from surefoot.verdict import choose, decide, decide_contrast
 
 ACCURACY = Metric(name="val_accuracy", goal="maximize", unit="%", target=92.0, min_effect=0.3)
@@ -33,12 +34,15 @@ OWN = (
     (0.11, 0.18, -0.17, 0.04, -0.09, -0.02, 0.06, -0.13),
     (-0.03, -0.16, 0.10, 0.13, 0.07, -0.20, 0.01, 0.09),
 )
-PAST = tuple(
-    paired_set(
-        [s + o for s, o in zip(SHARED, OWN[i], strict=True)], [s + o for s, o in zip(SHARED, OWN[j], strict=True)]
-    )
-    for i, j in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+# Given rather than estimated, so that a golden page changes only when what is said changes.
+NOISE = Noise(
+    floor_sd=0.4,
+    floor_n=8,
+    paired=Prior(df=10.0, variance=0.04, sets=6),
+    single=Prior(df=10.0, variance=0.16, sets=7),
+    correlation=0.88,
 )
+LOSS_NOISE = Noise(floor_sd=0.011, floor_n=8)
 
 
 def values_around(mean: float, which: int, n: int = 8, *, scale: float = 1.0) -> tuple[float, ...]:
@@ -69,7 +73,7 @@ def run_of(config: Mapping[str, Any], seed: int, final: Value, loss: Value, numb
         config=dict(config),
         seed=seed,
         status=Status.INFEASIBLE if is_diverged else Status.COMPLETE,
-        reason="the loss became NaN at step 312" if is_diverged else "",
+        reason="the loss exploded at step 312" if is_diverged else "",
         measurements=measurements,
         facts={"steps": 500},
         provenance=Provenance(code_fingerprint="5be2" * 16, data_fingerprint="a91c" * 16, wall_seconds=21.5),
@@ -113,7 +117,7 @@ def experiment_of(
     **rest: Any,
 ) -> ExperimentStory:
     """An experiment decided by the real `decide` and `choose` from the values given."""
-    noise = noise or study_noise(values_around(86.1, 0), PAST)
+    noise = noise or NOISE
     told = [arm_of(n, changes, {**base, **changes}, values) for n, (changes, values) in arms.items()]
     champion_arm = arm_of("champion", {}, base, champion)
     steps, verdicts = {}, []
@@ -128,7 +132,7 @@ def experiment_of(
                 champion_arm.values[metric.name],
                 metric=metric,
                 rule=RULE,
-                noise=noise if metric is ACCURACY else study_noise(tuple(champion_arm.values["val_loss"])),
+                noise=noise if metric is ACCURACY else LOSS_NOISE,
                 is_screened=arm.name in screened,
                 confounds=(confounds or {}).get(arm.name, ()),
             )
@@ -199,7 +203,6 @@ def synergy() -> ExperimentStory:
         ("instance", 0.1): values_around(89.3, 3),
     }
     told = [Prediction(interaction=("norm", "dropout"), metric="val_accuracy", relation="better")]
-    noise = study_noise(values_around(86.1, 0), PAST)
     stories = []
     for contrast in contrasts(factors):
         is_pair = len(contrast.factors) == 2
@@ -208,7 +211,7 @@ def synergy() -> ExperimentStory:
             if is_pair
             else Prediction(main=contrast.factors[0], metric="val_accuracy", relation="better", is_registered=False)
         )
-        verdict = decide_contrast(prediction, contrast, cells, metric=ACCURACY, rule=RULE, noise=noise)
+        verdict = decide_contrast(prediction, contrast, cells, metric=ACCURACY, rule=RULE, noise=NOISE)
         first = dict(factors)[contrast.factors[0]][0]
         label = " × ".join(contrast.factors) if is_pair else f"{contrast.factors[0]}: {first} → {contrast.levels[0]}"
         stories.append(ContrastStory(label=label, factors=contrast.factors, verdict=verdict))
@@ -295,7 +298,7 @@ def width() -> ExperimentStory:
         gap_before=2.6,
         gap_after=1.9,
         differs=("filters as declared", "steps 500 → 750 (wide, longer)"),
-        losses=("hot, seeds 2 and 5: the loss became NaN",),
+        losses=("hot, seeds 2 and 5: the loss exploded",),
         next="finalise",
     )
 
@@ -305,7 +308,6 @@ def full_story() -> Story:
     """A study at its end: one step claimed, one not, an overall test, and a revision made after runs had ended."""
     experiments = (normalisation(), synergy(), optimiser(), width())
     fresh = [values_around(mean, which) for mean, which in ((86.2, 3), (89.1, 0), (89.3, 1))]
-    noise = study_noise(values_around(86.1, 0), PAST)
     steps = (
         Step(
             name="normalisation",
@@ -324,11 +326,11 @@ def full_story() -> Story:
             ),
         ),
     )
-    claims = confirm(steps, metric=ACCURACY, rule=RULE, noise=noise)
+    claims = confirm(steps, metric=ACCURACY, rule=RULE, noise=NOISE)
     whole = Step(
         name="overall", before="baseline", after="champion", before_values=fresh[0], after_values=steps[1].after_values
     )
-    overall = confirm((whole,), metric=ACCURACY, rule=RULE, noise=noise)[0]
+    overall = confirm((whole,), metric=ACCURACY, rule=RULE, noise=NOISE)[0]
     return Story(
         study="fashion-cnn",
         workload="fashion_mnist",
@@ -349,7 +351,7 @@ def full_story() -> Story:
                 known=experiments[2].known,
             ),
         ),
-        noise={"val_accuracy": noise, "val_loss": study_noise(tuple(experiments[0].champion.values["val_loss"]))},
+        noise={"val_accuracy": NOISE, "val_loss": LOSS_NOISE},
         baseline=arm_of("baseline", {}, BASE, values_around(86.1, 0)),
         champion_config=WIDER,
         champion_values=values_around(90.1, 3),
@@ -499,3 +501,16 @@ def crowded_story(arms: int = 12) -> Story:
         gap_after=1.8,
     )
     return replace(full, experiments=(crowd,), claims=(), overall=None, path=full.path[:2], q_values={})
+
+
+def poisoned(value: Any, payload: str, field_name: str = "") -> Any:
+    """The story with the payload at the end of every text that a person or a program could have written."""
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {f.name: poisoned(getattr(value, f.name), payload, f.name) for f in fields(value)}
+        return replace(value, **found)
+    if isinstance(value, Mapping):
+        return {poisoned(k, payload): poisoned(v, payload) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(poisoned(v, payload) for v in value)
+    is_word_of_ours = isinstance(value, StrEnum) or field_name in ("goal", "relation", "state", "kind")
+    return value + payload if isinstance(value, str) and value and not is_word_of_ours else value

@@ -103,7 +103,9 @@ def test_another_seed_starts_from_other_weights():
 
 
 def test_seeding_keeps_torchs_own_distribution_of_weights():
-    weights = torch.cat([networks.seeded(networks.stack(4, 32), seed)[2].weight.flatten() for seed in range(5)])
+    weights = torch.cat(
+        [networks.seeded(networks.stack(4, 32), seed)[2].weight.detach().flatten() for seed in range(5)]
+    )
     bound = 1 / (32 * 9) ** 0.5  # uniform, torch's kaiming_uniform with a = sqrt(5)
     assert weights.abs().max() <= bound
     assert weights.std() == pytest.approx(bound / 3**0.5, rel=0.01)

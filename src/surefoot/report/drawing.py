@@ -25,6 +25,7 @@ from surefoot.report.figures import (
     ForestFigure,
     NoiseFigure,
     PathFigure,
+    Step,
 )
 from surefoot.report.words import decimals_of, difference_unit, heading_of, number, unit_of
 
@@ -35,6 +36,7 @@ TITLE_LINE_INCHES = 0.22
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 INK, GREY, FAINT, PAPER = "#22262b", "#6b7280", "#c9cdd3", "#ffffff"
+NO_BREAK = "\xa0"
 MOST_CURVES_TOGETHER = 4
 
 
@@ -120,7 +122,7 @@ def _label_axes(ax: Any, x: str = "", y: str = "") -> None:
 
 def _wrapped(text: str, width: int, most: int = 3) -> str:
     """The text in at most `most` lines, an ellipsis where it is longer; control characters are dropped."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = "".join(c if c.isprintable() or c == NO_BREAK else " " for c in text)
     lines = textwrap.wrap(plain, width) or [""]
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1][: width - 1] + "…"]
@@ -178,7 +180,7 @@ def _path(figure: PathFigure) -> Canvas:
             [x], [y], marker="x" if inside else "v" if tried.mean < low else "^", color=FAINT, markersize=5.5, mew=1.4
         )
     for i, (a, b) in enumerate(itertools.pairwise(steps)):
-        ax.plot([i, i + 1], [a.mean, b.mean], color=FAINT, linewidth=1.4, zorder=1)
+        ax.plot([i - _offset(a), i + 1 - _offset(b)], [a.mean, b.mean], color=FAINT, linewidth=1.4, zorder=1)
     for i, step in enumerate(steps):
         _step(ax, i, step)
     if metric.target is not None:
@@ -192,8 +194,13 @@ def _path(figure: PathFigure) -> Canvas:
     return canvas
 
 
-def _step(ax: Any, i: int, step: Any) -> None:
-    offset = 0.15 if step.fresh and step.exploring else 0.0
+def _offset(step: Step) -> float:
+    """How far exploring seeds stand to the left of their step, and fresh ones to its right."""
+    return 0.15 if step.fresh and step.exploring else 0.0
+
+
+def _step(ax: Any, i: int, step: Step) -> None:
+    offset = _offset(step)
     colour = GREEN if step.is_claimed else BLUE
     if step.exploring:
         xs = [i - offset + d for d in _jitter(len(step.exploring), 0.06)]
@@ -261,7 +268,7 @@ def _curves_together(figure: CurvesFigure, champion: list[Curve], arms: list[Cur
     low, high = _curve_limits(curves)
     ax.set_ylim(low, high)
     last = max(c.steps[-1] for c in curves)
-    names = [_wrapped(f"{c.label} (n\xa0=\xa0{c.n})", 26) for c in curves]
+    names = [_wrapped(f"{c.label} (n{NO_BREAK}={NO_BREAK}{c.n})", 26) for c in curves]
     most = max(name.count("\n") + 1 for name in names)
     heights = _spaced([min(max(c.mean[-1], low), high) for c in curves], 0.058 * most * (high - low))
     for curve, y, name in zip(curves, heights, names, strict=True):
@@ -294,7 +301,7 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.tick_params(labelleft=column == 0, labelbottom=i + columns >= len(arms))
-        name = _wrapped(f"{arm.label} (n\xa0=\xa0{arm.n})", int(panel * 13), 2)
+        name = _wrapped(f"{arm.label} (n{NO_BREAK}={NO_BREAK}{arm.n})", int(panel * 13), 2)
         ax.set_title(name, fontsize=9, color=BLUE, loc="left", pad=3, parse_math=False)
         _label_axes(ax, "step" if i + columns >= len(arms) else "", figure.metric.unit or "" if column == 0 else "")
     _legend(

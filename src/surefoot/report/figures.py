@@ -225,9 +225,7 @@ def forest_figure(story: Story) -> ForestFigure | NoFigure:
     if not effects:
         return NoFigure(sentence="No arm has been measured against a champion yet.")
     caption = "Differences from the champion of the time with 95 % t intervals; exploring seeds are round, "
-    caption += (
-        "fresh seeds square, main effects and interactions diamonds. An open mark without a bar rests on a single seed."
-    )
+    caption += "fresh seeds square, main effects and interactions diamonds. An open mark rests on one seed."
     if story.primary.min_effect:
         caption += " The grey zone holds differences smaller than the smallest worth having."
     return ForestFigure(title=_forest_title(story), caption=caption, metric=story.primary, effects=tuple(effects))
@@ -300,8 +298,12 @@ def _path_title(story: Story, steps: Sequence[Step]) -> str:
         if metric.target is None or story.target_gap is None:
             return f"The baseline stands at {_value(steps[0].mean, story)}"
         return f"The baseline stands {_gap(story)} from the target"
-    gain = metric.sign * (steps[-1].mean - steps[0].mean)
-    whole = metric.sign * (metric.target - steps[0].mean) if metric.target is not None else 0.0
+    # Exploring seeds chose the champion and so flatter it: fresh ones tell the share, where there are any.
+    is_fresh = bool(steps[0].fresh and steps[-1].fresh)
+    ends = [mean_of(s.fresh) or 0.0 if is_fresh else s.mean for s in (steps[0], steps[-1])]
+    seeds = "fresh seeds" if is_fresh else "exploring seeds"
+    gain = metric.sign * (ends[1] - ends[0])
+    whole = metric.sign * (metric.target - ends[0]) if metric.target is not None else 0.0
     claimed = [s for s in steps[1:] if s.is_claimed]
     standing = "all claimed" if len(claimed) == len(steps) - 1 else f"{len(claimed)} of {len(steps) - 1} claimed"
     names = listing([p.experiment for p in story.path[1:] if p.experiment]) or count(len(steps) - 1, "step")
@@ -310,8 +312,8 @@ def _path_title(story: Story, steps: Sequence[Step]) -> str:
         moved = f"{signed(metric.sign * gain, _digits(story))}{difference_unit(metric)}"
         return f"{names} moved {metric.name} by {moved}, {standing}"
     if gain >= whole:
-        return f"{names} reached the target on exploring seeds, {standing}"
-    return f"{names} closed {percent(gain / whole)} of the gap on exploring seeds, {standing}"
+        return f"{names} reached the target on {seeds}, {standing}"
+    return f"{names} closed {percent(gain / whole)} of the gap on {seeds}, {standing}"
 
 
 def _tried(story: Story) -> tuple[Tried, ...]:

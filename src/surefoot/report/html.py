@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from surefoot.plan import confirming_seeds
-from surefoot.report.drawings import Drawing, draw_all
 from surefoot.report.journal import (
     arms_sentence,
     chance_sentences,
@@ -21,11 +21,12 @@ from surefoot.report.journal import (
     open_threads,
     sealed_split_sentences,
 )
+from surefoot.report.pictures import Picture, draw_all
 from surefoot.report.sentences import (
     belief_sentences,
     claim_sentence,
     decision_sentence,
-    gap_decimals,
+    fresh_champion,
     metric_named,
     noise_sentences,
     overall_sentence,
@@ -48,15 +49,22 @@ from surefoot.report.tables import (
 )
 from surefoot.report.words import (
     clause,
+    count,
+    decimals_of,
     difference_unit,
     mean_and_spread,
+    mean_of,
     moment,
     number,
     setting,
     short_hash,
+    spread,
     unit_of,
 )
+from surefoot.run import Metric
 
+NO_BREAK = "\xa0"
+_JOINT = re.compile(r"(?<=\d) (?=%|pp\b|[±…])|(?<=[±…]) (?=[\d+−])|(?<=\bp) (?=[<=>])|(?<=[<=>]) (?=\.\d)")
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -85,12 +93,12 @@ class Entry:
     verdicts: tuple[str, ...]
     close: tuple[str, ...]
     next: str
-    figure: Drawing | None
+    figure: Picture | None
 
 
-def report_html(story: Story, drawings: Mapping[str, Drawing] | None = None) -> str:
-    """The whole page; `drawings` are the figures where they are drawn already."""
-    drawn = dict(drawings if drawings is not None else draw_all(story))
+def report_html(story: Story, pictures: Mapping[str, Picture] | None = None) -> str:
+    """The whole page; `pictures` are the figures where they are drawn already."""
+    drawn = dict(pictures if pictures is not None else draw_all(story))
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -98,6 +106,7 @@ def report_html(story: Story, drawings: Mapping[str, Drawing] | None = None) -> 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.finalize = unbroken
     environment.globals.update(badge=badge_of, data_uri=data_uri)
     claimed, unclaimed = claim_groups(story)
     return environment.get_template("report.html.j2").render(
@@ -108,7 +117,7 @@ def report_html(story: Story, drawings: Mapping[str, Drawing] | None = None) -> 
         standing=standing_sentences(story),
         cards=cards(story),
         rule=rule_sentence(story),
-        drawings=drawn,
+        pictures=drawn,
         overview=overview_table(story),
         entries=[_entry(e, story, drawn) for e in story.experiments],
         claimed=[claim_sentence(c, story) for c in claimed],
@@ -129,39 +138,64 @@ def report_html(story: Story, drawings: Mapping[str, Drawing] | None = None) -> 
 
 
 def headline(story: Story) -> str:
-    """Where the study stands in one line."""
-    metric, gap = story.primary, story.target_gap
-    if not story.champion_values:
+    """Where the study stands in one line: on fresh seeds where there are any, as they flatter nothing."""
+    metric, values = story.primary, _standing_values(story)
+    if not values:
         return "Nothing is measured yet"
-    value = f"{mean_and_spread(story.champion_values)}{unit_of(metric)}"
+    value = f"{metric.name} {mean_and_spread(values)}{unit_of(metric)}"
+    gap = _gap_of(values, metric)
     if metric.target is None or gap is None:
-        return f"{metric.name} stands at {value}"
+        return value
     target = f"{number(metric.target)}{unit_of(metric)}"
+    seeds = "fresh seeds" if fresh_champion(story) else "exploring seeds"
     if gap <= 0:
-        return f"{metric.name} {value}: the target of {target} is reached on exploring seeds"
-    return f"{metric.name} {value}: {number(gap, gap_decimals(story))}{difference_unit(metric)} short of {target}"
+        return f"{value}: the target of {target} is reached on {seeds}"
+    return f"{value}: {_difference(gap, values, metric)} short of {target}"
 
 
 def cards(story: Story) -> list[Card]:
     """Champion, gap, what fresh seeds confirm, and the cost."""
-    metric, found = story.primary, []
-    if story.champion_values:
-        value = f"{mean_and_spread(story.champion_values)}{unit_of(metric)}"
-        note = f"{metric.name}, {len(story.champion_values)} exploring seeds"
-        found.append(Card(label="champion", value=value, note=note))
-    if story.target_gap is not None and metric.target is not None:
-        gap = f"{number(story.target_gap, gap_decimals(story))}{difference_unit(metric)}"
-        found.append(Card(label="gap to target", value=gap, note=f"target {number(metric.target)}{unit_of(metric)}"))
+    metric, values, found = story.primary, _standing_values(story), []
+    seeds = count(len(values), f"{'fresh' if fresh_champion(story) else 'exploring'} seed")
+    gap = _gap_of(values, metric)
+    if values:
+        value = f"{mean_and_spread(values)}{unit_of(metric)}"
+        found.append(Card(label="champion", value=value, note=f"{metric.name}, {seeds}"))
+    if gap is not None and metric.target is not None:
+        size = _difference(gap, values, metric)
+        found.append(Card(label="gap to target", value=size, note=f"target {number(metric.target)}{unit_of(metric)}"))
     claimed, unclaimed = claim_groups(story)
-    steps = max(len(story.path) - 1, 0)
-    note = (
-        f"of {steps} adopted; {len(unclaimed)} did not hold on fresh seeds" if story.claims else f"of {steps} adopted"
-    )
+    failed = f"; {len(unclaimed)} did not hold on fresh seeds" if unclaimed else ""
+    note = f"of {max(len(story.path) - 1, 0)} adopted{failed}"
     found.append(Card(label="claimed steps", value=str(len(claimed)), note=note))
     ended = sum(n for status, n in story.run_counts.items() if status.lower() not in ("running", "planned"))
     hours = number(story.hours, 1 if story.hours >= 1 else 2)
-    found.append(Card(label="cost", value=f"{ended} runs", note=f"{hours} hours of training"))
+    found.append(
+        Card(
+            label="cost",
+            value=count(ended, "run"),
+            note=f"{hours} hours of training" if ended else "nothing trained yet",
+        )
+    )
     return found
+
+
+def _standing_values(story: Story) -> list[float]:
+    return fresh_champion(story) or list(story.champion_values)
+
+
+def _gap_of(values: list[float], metric: Metric) -> float | None:
+    mean = mean_of(values)
+    return None if mean is None or metric.target is None else metric.sign * (metric.target - mean)
+
+
+def _difference(gap: float, values: list[float], metric: Metric) -> str:
+    return f"{number(gap, decimals_of(spread(values)))}{difference_unit(metric)}"
+
+
+def unbroken(value: object) -> object:
+    """A text whose numbers stay on one line with their sign, unit and spread; anything else as it is."""
+    return _JOINT.sub(NO_BREAK, value) if type(value) is str else value
 
 
 def badge_of(word: str) -> str:
@@ -172,17 +206,16 @@ def badge_of(word: str) -> str:
     return "plain"
 
 
-def data_uri(drawing: Drawing) -> str:
+def data_uri(picture: Picture) -> str:
     """The picture as an address that holds it."""
-    return "data:image/png;base64," + base64.b64encode(drawing.png).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")
 
 
-def _entry(e: ExperimentStory, story: Story, drawings: Mapping[str, Drawing]) -> Entry:
+def _entry(e: ExperimentStory, story: Story, pictures: Mapping[str, Picture]) -> Entry:
     is_run = bool(e.arms) and e.state not in ("waiting", "skipped")
     tables = entry_tables(e, story) if is_run else []
     raw = tuple(t for t in tables if "seed" in t.title or "measured" in t.title)
-    said = grouped_verdicts(e) if e.choice is not None else ""
-    words = said.split("; ") if said else [e.state]
+    words = grouped_verdicts(e) if e.choice is not None else []
     return Entry(
         anchor=f"experiment-{e.number}",
         title=f"{e.number} · {e.id}",
@@ -196,7 +229,7 @@ def _entry(e: ExperimentStory, story: Story, drawings: Mapping[str, Drawing]) ->
         verdicts=tuple(verdict_sentences(e, story)) if is_run else (),
         close=tuple(entry_close(e, story)) if is_run else (),
         next=f"{clause(e.next)}." if e.next else "",
-        figure=drawings.get(f"curves-{e.number}"),
+        figure=pictures.get(f"curves-{e.number}"),
     )
 
 

@@ -85,21 +85,21 @@ def entry(experiment: ExperimentStory, story: Story, level: int = 2) -> list[str
 
 def entry_title(experiment: ExperimentStory) -> str:
     """ "2 · normalisation — SUPPORTED (batch) — champion: norm none → batch"."""
-    said = grouped_verdicts(experiment) if experiment.choice is not None else ""
+    said = "; ".join(grouped_verdicts(experiment)) if experiment.choice is not None else ""
     step = step_text(experiment)
     moved = f"champion: {step}" if "→" in step else step
     return " — ".join(p for p in (f"{experiment.number} · {experiment.id}", said, moved) if p)
 
 
-def grouped_verdicts(experiment: ExperimentStory) -> str:
-    """ "SUPPORTED (batch, instance); REFUTED (layer on val_loss)": the registered predictions by their verdict."""
+def grouped_verdicts(experiment: ExperimentStory) -> list[str]:
+    """ "SUPPORTED (batch, instance)", "REFUTED (layer on val_loss)": the registered predictions by their verdict."""
     primary = next(iter(experiment.steps.values())).prediction.metric if experiment.steps else ""
     groups: dict[str, list[str]] = {}
     for v in registered_verdicts(experiment):
         on = "" if v.prediction.metric == primary else f" on {v.prediction.metric}"
         word = verdict_word(v).replace(" (", ", ").removesuffix(")")
         groups.setdefault(word, []).append(v.prediction.subject + on)
-    return "; ".join(f"{word} ({', '.join(subjects)})" for word, subjects in groups.items())
+    return [f"{word} ({', '.join(subjects)})" for word, subjects in groups.items()]
 
 
 def arms_sentence(experiment: ExperimentStory) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surefoot.report.drawings import Drawing
 from surefoot.report.journal import (
     baseline_blocks,
     chance_blocks,
@@ -16,19 +15,20 @@ from surefoot.report.journal import (
     split_blocks,
 )
 from surefoot.report.markdown import escaped, heading, paragraph, table
+from surefoot.report.pictures import Picture
 from surefoot.report.story import Story
 from surefoot.report.tables import cost_table, facts_table
 
 
-def report_markdown(story: Story, drawings: Mapping[str, Drawing]) -> str:
+def report_markdown(story: Story, pictures: Mapping[str, Picture]) -> str:
     """What the HTML page tells, in its order; pictures are linked as figures/NAME.png."""
-    parts = [*opening_blocks(story, "Report on"), heading(2, "The path"), *_figure(drawings["path"])]
+    parts = [*opening_blocks(story, "Report on"), heading(2, "The path"), *_figure(pictures["path"])]
     parts += [*claims_blocks(story), *split_blocks(story), *chance_blocks(story)]
     for experiment in story.experiments:
-        parts += [*entry(experiment, story), *_figure(drawings[f"curves-{experiment.number}"])]
-    parts += [heading(2, "All effects"), *_figure(drawings["forest"])]
-    parts += [*baseline_blocks(story), *_figure(drawings["noise"])]
-    parts += [heading(2, "Cost"), *_figure(drawings["cost"])]
+        parts += [*entry(experiment, story), *_figure(pictures[f"curves-{experiment.number}"])]
+    parts += [heading(2, "All effects"), *_figure(pictures["forest"])]
+    parts += [*baseline_blocks(story), *_figure(pictures["noise"])]
+    parts += [heading(2, "Cost"), *_figure(pictures["cost"])]
     costs = cost_table(story)
     parts += [table(costs)] if costs.rows else []
     parts += open_blocks(story)
@@ -38,7 +38,7 @@ def report_markdown(story: Story, drawings: Mapping[str, Drawing]) -> str:
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-def _figure(drawing: Drawing) -> list[str]:
+def _figure(drawing: Picture) -> list[str]:
     if not drawing.png:
         return [paragraph(drawing.caption)]
     return [f"![{escaped(drawing.title)}](figures/{drawing.name}.png)", paragraph(drawing.caption)]

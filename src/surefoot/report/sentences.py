@@ -24,6 +24,7 @@ from surefoot.report.words import (
     mean_of,
     moment,
     number,
+    numbers_in,
     p_phrase,
     p_value,
     percent,
@@ -203,6 +204,9 @@ def standing_sentences(story: Story) -> list[str]:
         seeds = count(len(story.champion_values), "exploring seed")
         told.append(f"{who}: {metric.name} {mean_and_spread(story.champion_values)}{unit_of(metric)} over {seeds}.")
     told.extend(_target(story))
+    fresh = fresh_champion(story)
+    if fresh:
+        told.append(_on_fresh_seeds(fresh, metric))
     if len(story.path) > 1 and story.overall is None:
         told.append(
             "The exploring seeds chose it, so its mean flatters it; nothing of it is claimed without fresh seeds."
@@ -210,6 +214,21 @@ def standing_sentences(story: Story) -> list[str]:
     if story.overall is not None:
         told.append(overall_sentence(story.overall, metric))
     return told
+
+
+def fresh_champion(story: Story) -> list[float]:
+    """The champion's values on the seeds of the overall test; none before it was made."""
+    return numbers_in(story.overall.step.after_values) if story.overall else []
+
+
+def _on_fresh_seeds(values: list[float], metric: Metric) -> str:
+    stands = f"{mean_and_spread(values)}{unit_of(metric)} over {count(len(values), 'seed')}"
+    text = f"On fresh seeds, which chose nothing and flatter nothing, it stands at {stands}"
+    if metric.target is None:
+        return f"{text}."
+    gap = metric.sign * (metric.target - (mean_of(values) or 0.0))
+    size = f"{number(abs(gap), decimals_of(spread(values)))}{difference_unit(metric)}"
+    return f"{text}, {size} {'short of the target' if gap > 0 else 'beyond the target'}."
 
 
 def overall_sentence(overall: Claim, metric: Metric) -> str:
@@ -280,7 +299,7 @@ def rule_sentence(story: Story) -> str:
         f"so that a prediction is wrongly settled at most {percent(rule.support_alpha)} of the time over all looks and "
         f"a worthless arm adopted, to explore on, at most {percent(rule.adopt_alpha)}. Only a gain confirmed on "
         f"{count(rule.confirm_seeds, 'fresh seed')} (Holm, {percent(rule.claim_alpha)}) is claimed. "
-        "Spreads (±) are standard deviations over seeds; intervals are t intervals at 95 %; "
+        "Spreads (±) are standard deviations over seeds; intervals are t intervals at 95 %. "
         "In a table of arms the difference and p say whether an arm is better at all, on which adoption rests; "
         "the verdict answers what was predicted. "
         '"Would show" is the true difference that 80 of 100 such comparisons would have shown.'
@@ -299,8 +318,9 @@ def _target(story: Story) -> list[str]:
         return [f"The target of {target} is reached on exploring seeds, by {size}."]
     first = mean_of(story.path[0].exploring) if story.path else None
     whole = metric.sign * (metric.target - first) if first is not None else 0.0
-    share = f"; {percent(1 - gap / whole)} of the way from the baseline" if whole > 0 and len(story.path) > 1 else ""
-    return [f"To the target of {target} it is {size}{share}."]
+    share = f", {percent(1 - gap / whole)} of the way from the baseline" if whole > 0 and len(story.path) > 1 else ""
+    on = " on exploring seeds" if story.champion_values and len(story.path) > 1 else ""
+    return [f"To the target of {target} it is {size}{share}{on}."]
 
 
 def _measurement(v: Verdict, metric: Metric) -> str:

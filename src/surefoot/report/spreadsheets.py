@@ -112,7 +112,8 @@ def _verdict(v: Verdict) -> tuple[Any, ...]:
 
 def _sheet(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    # RFC 4180; it also makes the writer quote a carriage return inside a text.
+    writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(headers)
     writer.writerows([_cell(cell) for cell in row] for row in rows)
     return stream.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ from surefoot.report.words import (
 from surefoot.run import Metric
 from surefoot.verdict import Answer, End, Verdict
 
+_NUMBER = re.compile(r"[-+−]?(?:[<>] )?\.?[\d∞][\d.,]*(?:e−?\d+)?(?: .*)?$")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
@@ -46,7 +49,8 @@ class Table:
     def is_numeric(self, column: int) -> bool:
         """Whether a column holds numbers, which stand to the right."""
         cells = [row[column] for row in self.rows if row[column]]
-        return column > 0 and bool(cells) and all(_is_number(cell) for cell in cells)
+        known = [cell for cell in cells if cell != NOTHING]
+        return column > 0 and bool(known) and all(_is_number(cell) for cell in known)
 
 
 def metrics_of(experiment: ExperimentStory, story: Story) -> tuple[Metric, ...]:
@@ -285,7 +289,8 @@ def changes_text(arm: ArmStory) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell[0] in "0123456789+−<>.–∞" or cell in tuple(NoValue)
+    """A number with what may follow it ("8 (2 diverged)", "5.7 minutes"), but no hash and no date."""
+    return bool(_NUMBER.match(cell)) or cell in tuple(NoValue)
 
 
 def _measured(v: Verdict) -> tuple[str, str, str, str]:

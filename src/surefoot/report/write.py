@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from surefoot.report.as_json import journal_json
-from surefoot.report.drawings import Drawing, draw_all
 from surefoot.report.journal import journal_markdown
+from surefoot.report.pictures import Picture, draw_all
 from surefoot.report.report_markdown import report_markdown
 from surefoot.report.spreadsheets import all_sheets
 from surefoot.report.story import Story
@@ -24,44 +23,35 @@ def write_report(story: Story, folder: Path) -> list[Path]:
     """
     from surefoot.report.html import report_html
 
-    drawings = draw_all(story)
-    files: dict[str, bytes] = {"report.html": report_html(story, drawings).encode()}
-    files["report.md"] = report_markdown(story, drawings).encode()
+    pictures = draw_all(story)
+    files: dict[str, bytes] = {"report.html": report_html(story, pictures).encode()}
+    files["report.md"] = report_markdown(story, pictures).encode()
     files["journal.md"] = journal_markdown(story).encode()
     files["journal.json"] = (
         json.dumps(journal_json(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     ).encode()
-    files |= {f"figures/{name}.png": d.png for name, d in drawings.items() if d.png}
+    files |= {f"figures/{name}.png": d.png for name, d in pictures.items() if d.png}
     files |= {f"tables/{name}": text.encode() for name, text in all_sheets(story).items()}
     for name, content in files.items():
         write_whole(folder / name, content)
-    _forget(folder / "figures", drawings)
+    _forget(folder / "figures", pictures)
     return [folder / name for name in files]
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """The content at the path, by way of a temporary file beside it: whole, or as it was before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes a file for its owner alone; a report is for whoever may read its folder.
-        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _forget(folder: Path, drawings: Mapping[str, Drawing]) -> None:
+def _forget(folder: Path, pictures: Mapping[str, Picture]) -> None:
     for old in folder.glob("*.png"):
         known = old.stem in ("path", "forest", "noise", "cost") or old.stem.startswith("curves-")
-        if known and not (old.stem in drawings and drawings[old.stem].png):
+        if known and not (old.stem in pictures and pictures[old.stem].png):
             old.unlink(missing_ok=True)

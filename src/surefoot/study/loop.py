@@ -270,7 +270,8 @@ class Study:
             if _decision_key(story.id, payload) in recorded:
                 continue
             self._use_all(story)
-            for verdict in story.verdicts:
+            predicted = [c.verdict for c in story.contrasts if c.verdict.prediction.is_registered]
+            for verdict in (*story.verdicts, *predicted):
                 self.record.add_verdict(self.id, experiment=story.id, **_verdict_row(verdict))
             self.record.add_event(self.id, kind="decision", experiment=story.id, payload=payload)
             whole = self._tell(found)

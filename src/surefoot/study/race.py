@@ -69,8 +69,7 @@ class Race:
         registered = [p for p in self.experiment.predictions if p.arm]
         unasked = [p for name in self.arms for p in self.asked[name] if not p.is_registered and not self.contrasts]
         self.contrast_stories = tuple(self._contrast(c, p) for c in self.contrasts for p in self._questions(c))
-        predicted = [c.verdict for c in self.contrast_stories if self._counts(c)]
-        self.verdicts = tuple([*(self._decide(p) for p in (*registered, *unasked)), *predicted])
+        self.verdicts = tuple(self._decide(p) for p in (*registered, *unasked))
 
     def is_champion(self, name: str) -> bool:
         """Whether the arm is the champion's own config, so that there is nothing to compare."""

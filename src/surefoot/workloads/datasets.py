@@ -241,7 +241,8 @@ def _fetched(address: str, *, limit_bytes: int) -> bytes:
     if not address.startswith("https://"):
         raise DataError(f"data is downloaded over https only; got {address}")
     with urllib.request.urlopen(address, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
-        return response.read(limit_bytes)
+        content: bytes = response.read(limit_bytes)
+        return content
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -123,7 +124,7 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         with autocast():
             loss = functional.cross_entropy(model(images[batch]), labels[batch])
-        loss.backward()
+        torch.autograd.backward(loss)
         if settings.clip_norm or is_measured:
             gradient_norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm or math.inf)
         optimizer.step()
@@ -214,7 +215,8 @@ def measure(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
     at_once = EVALUATION_BATCH[labels.device.type]
     with torch.inference_mode():
-        for some, answers in zip(images.split(at_once), labels.split(at_once), strict=True):
+        for start in range(0, len(labels), at_once):
+            some, answers = images[start : start + at_once], labels[start : start + at_once]
             logits = model(some)
             loss += functional.cross_entropy(logits, answers, reduction="sum")
             correct += (logits.argmax(1) == answers).sum()
@@ -401,7 +403,7 @@ def _laid_out(model: nn.Module, device: torch.device) -> tuple[nn.Module, torch.
     return model.to(device).to(memory_format=layout), layout  # type: ignore[call-overload]
 
 
-def _precision(is_mixed: bool, device: torch.device) -> tuple[str, Callable[[], contextlib.AbstractContextManager]]:
+def _precision(is_mixed: bool, device: torch.device) -> tuple[str, Callable[[], AbstractContextManager[object]]]:
     """The precision as a fact, and the context that gives it to a forward pass. bfloat16 needs no loss scaling."""
     if not is_mixed:
         return "float32", contextlib.nullcontext

@@ -10,7 +10,7 @@ from surefoot.report.story import Story
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drawing:
+class Picture:
     """A picture with its title and caption; where `png` is empty, `caption` says why."""
 
     name: str
@@ -19,23 +19,23 @@ class Drawing:
     png: bytes = b""
 
 
-def draw_all(story: Story) -> dict[str, Drawing]:
-    """The drawings by file name. A figure that cannot be drawn costs its picture, never the report."""
-    return draw_figures(all_figures(story))
+def draw_all(story: Story) -> dict[str, Picture]:
+    """The pictures by file name. A figure that cannot be drawn costs its picture, never the report."""
+    return picture_figures(all_figures(story))
 
 
-def draw_figures(figures: Mapping[str, Figure | NoFigure]) -> dict[str, Drawing]:
-    """The drawings of figures that are computed already."""
+def picture_figures(figures: Mapping[str, Figure | NoFigure]) -> dict[str, Picture]:
+    """The pictures of figures that are computed already."""
     return {name: _drawn(name, figure) for name, figure in figures.items()}
 
 
-def _drawn(name: str, figure: Figure | NoFigure) -> Drawing:
+def _drawn(name: str, figure: Figure | NoFigure) -> Picture:
     if isinstance(figure, NoFigure):
-        return Drawing(name=name, title="", caption=figure.sentence)
+        return Picture(name=name, title="", caption=figure.sentence)
     try:
         from surefoot.report.drawing import png
 
-        return Drawing(name=name, title=figure.title, caption=figure.caption, png=png(figure))
+        return Picture(name=name, title=figure.title, caption=figure.caption, png=png(figure))
     except Exception as error:  # a drawing library fails in its own ways; the numbers are in the tables
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        return Drawing(name=name, title=figure.title, caption=f"This figure could not be drawn ({reason}).")
+        return Picture(name=name, title=figure.title, caption=f"This figure could not be drawn ({reason}).")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import math
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from surefoot.errors import RecordError, SurefootError, nearest
+from surefoot.errors import RecordError, SurefootError, nearest, quoted
 
 if TYPE_CHECKING:
     from surefoot.plan import Plan
@@ -20,15 +22,26 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_HOME = "surefoot-runs"
+VERBS = ("init", "check", "run", "status", "journal", "report", "compare", "doctor")
+A_YEAR = 365 * 86_400.0
+EPILOG = """\
+first steps:
+  surefoot init digits --out plan.yaml    a commented plan; edit it
+  surefoot check plan.yaml                what it means and what it could detect
+  surefoot run plan.yaml                  train, decide, write the journal
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 1 the study or a run of it failed, 2 a mistake in what was asked, 130 interrupted."""
     try:
-        arguments = _parser().parse_args(argv)
-        return int(arguments.verb(arguments))
+        _print_any_character()
+        code = _answer(sys.argv[1:] if argv is None else list(argv))
+        # Here, where a closed pipe is still ours to notice.
+        sys.stdout.flush()
+        return code
     except SurefootError as error:
-        print(f"surefoot: {error}", file=sys.stderr)
+        print("surefoot: " + " ".join(str(error).split()), file=sys.stderr)
         return MISTAKEN
     except KeyboardInterrupt:
         print("surefoot: interrupted; run again to go on", file=sys.stderr)
@@ -39,14 +52,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
 
 
+def _print_any_character() -> None:
+    """A terminal that cannot show a character gets its code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _answer(argv: list[str]) -> int:
+    parser = _parser()
+    if not argv:
+        parser.print_help()
+        return DONE
+    if not argv[0].startswith("-") and argv[0] not in VERBS:
+        raise SurefootError(f'no verb "{argv[0]}" (there is {", ".join(VERBS)}).{nearest(argv[0], VERBS)}')
+    arguments = parser.parse_args(argv)
+    return int(arguments.verb(arguments))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line, like every other mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises SurefootError."""
+        message = message.removeprefix("argument ").replace(": expected", " needs", 1)
+        raise SurefootError(f"{message} (see `{self.prog} --help`)")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="surefoot",
+        usage="surefoot VERB …",
         description="From a model's baseline to its target by verified steps.",
-        epilog="First: surefoot init digits > plan.yaml; surefoot check plan.yaml; surefoot run plan.yaml",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"surefoot {_version()}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="", required=True)
     _init_parser(verbs)
     _check_parser(verbs)
     _run_parser(verbs)
@@ -73,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 def _verb(
     verbs: Any, name: str, verb: Callable[[argparse.Namespace], int], says: str, *, reports: bool = False
 ) -> argparse.ArgumentParser:
-    found: argparse.ArgumentParser = verbs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    found: argparse.ArgumentParser = verbs.add_parser(
+        name, help=says, description=says[0].upper() + says[1:] + ".", prog=f"surefoot {name}", allow_abbrev=False
+    )
     found.set_defaults(verb=verb)
     home = os.environ.get("SUREFOOT_HOME", DEFAULT_HOME)
     found.add_argument(
@@ -104,13 +149,35 @@ def _check_parser(verbs: Any) -> None:
 def _run_parser(verbs: Any) -> None:
     found = _verb(verbs, "run", _run, "do what the plan still needs; run it again to go on")
     found.add_argument("plan", type=Path, help="the plan's file")
-    found.add_argument("--workers", type=int, metavar="N", help="runs at a time (default: one for each core)")
-    found.add_argument("--threads", type=int, metavar="N", help="CPU threads a run (default: cores / workers)")
+    found.add_argument("--workers", type=_count, metavar="N", help="runs at a time (default: one for each core)")
+    found.add_argument("--threads", type=_count, metavar="N", help="CPU threads a run (default: cores / workers)")
     found.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
     found.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)"
     )
-    found.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for another run in this home")
+    found.add_argument(
+        "--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait for another run in this home"
+    )
+
+
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got {quoted(text)}")
+    return count
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= A_YEAR:
+        raise argparse.ArgumentTypeError(f"must be seconds, 0 or more; got {quoted(text)}")
+    return seconds
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -252,7 +319,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from surefoot.doctor import examination_text, examine
 
-    found = examine(arguments.home, _data_root(arguments))
+    found = examine(arguments.home, _data_root(arguments), arguments.store)
     if arguments.json:
         _print_json({"checks": found})
     else:
@@ -277,7 +344,8 @@ def _study(record: Record, name: str | None) -> StudyRow:
         if study.name == name:
             return study
     names = [s.name for s in studies]
-    raise RecordError(f'no study "{name}" is on record (there is {", ".join(names)}).{nearest(name, names)}')
+    hint = nearest(name, names)
+    raise RecordError(f"no study {quoted(name)} is on record (there is {', '.join(names)}){'.' if hint else ''}{hint}")
 
 
 def _story(arguments: argparse.Namespace, name: str | None) -> Story:
@@ -326,7 +394,8 @@ def _write_journal(story: Story, path: Path) -> None:
 
 
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(document, indent=2, ensure_ascii=not is_utf8, allow_nan=False))
 
 
 def _version() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import time
 from typing import Any, TextIO
@@ -21,13 +23,12 @@ class Console:
     def __init__(self, workers: int, stream: TextIO | None = None, *, is_terminal: bool | None = None) -> None:
         self._stream = stream or sys.stderr
         self._workers = workers
-        self._is_terminal = self._stream.isatty() if is_terminal is None else is_terminal
+        self._is_terminal = _is_terminal(self._stream) if is_terminal is None else is_terminal
         self._bar: Any = None
         self._bar_task: Any = None
         self._seconds: list[float] = []
         self._done = 0
         self._metric: Metric | None = None
-        self._began = time.monotonic()
 
     def close(self) -> None:
         """Takes the bar off the screen."""
@@ -60,11 +61,13 @@ class Console:
         took = f"{outcome.provenance.wall_seconds:.1f} s"
         what = f"{outcome.task.label}, seed {outcome.task.seed}: {self._ending(outcome)} ({took})"
         if self._bar is not None:
-            self._bar.update(self._bar_task, completed=self._done, total=self._done + most_runs, left=_duration(left))
+            self._bar.update(
+                self._bar_task, completed=self._done, total=self._done + most_runs, left=f"{_duration(left)} left"
+            )
             if outcome.status is not Status.COMPLETE:
                 self._say(what)
         else:
-            self._say(f"{what} · {most_runs} left at most, {_duration(left)}")
+            self._say(f"{what}; {_left(most_runs, left)}" if most_runs else what)
 
     def decided(self, experiment: ExperimentStory, story: Story) -> None:
         """The verdicts and the decision, in sentences."""
@@ -107,7 +110,7 @@ class Console:
             MofNCompleteColumn(),
             TextColumn("runs at most,"),
             TimeElapsedColumn(),
-            TextColumn("so far, {task.fields[left]}"),
+            TextColumn("so far, at most {task.fields[left]}"),
             console=RichConsole(file=self._stream),
             transient=True,
         )
@@ -115,10 +118,20 @@ class Console:
         self._bar.start()
 
 
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a bar can be drawn there."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _left(most_runs: int, seconds: float) -> str:
+    """ "at most 12 runs and 4 min left"."""
+    return f"at most {most_runs} run{'s' if most_runs != 1 else ''} and {_duration(seconds)} left"
+
+
 def _duration(seconds: float) -> str:
-    """ "at most 4 min left", rounded up to what a person can use."""
+    """ "4 min", rounded up to what a person can use."""
     if seconds < 60:
-        return f"at most {max(5, 5 * round(seconds / 5 + 0.5)):.0f} s left"
+        return f"{max(5, 5 * math.ceil(seconds / 5))} s"
     if seconds < 5400:
-        return f"at most {seconds / 60 + 0.5:.0f} min left"
-    return f"at most {seconds / 3600 + 0.05:.1f} h left"
+        return f"{math.ceil(seconds / 60)} min"
+    return f"{seconds / 3600 + 0.05:.1f} h"

@@ -32,7 +32,7 @@ EXTRAS: Mapping[str, str] = {"torch": "torch", "scikit-learn": "torch", "psycopg
 LEAST_FREE_GIB = 1.0
 
 
-def examine(home: Path, data_root: Path | None) -> list[dict[str, Any]]:
+def examine(home: Path, data_root: Path | None, store: str | None = None) -> list[dict[str, Any]]:
     """One entry a check: what, state ("ok", "missing" where it is optional, "broken"), what was found, what to do."""
     return [
         _check("python", "ok", ".".join(map(str, sys.version_info[:3]))),
@@ -41,7 +41,7 @@ def examine(home: Path, data_root: Path | None) -> list[dict[str, Any]]:
         *(_package(name) for name in NEEDED),
         *(_extra(name, extra) for name, extra in EXTRAS.items()),
         _disk(home),
-        _record(home),
+        _record(home, store),
         *(_workload(name, data_root) for name in WORKLOADS),
     ]
 
@@ -75,20 +75,23 @@ def _extra(name: str, extra: str) -> dict[str, Any]:
 
 def _disk(home: Path) -> dict[str, Any]:
     place = next(p for p in (home.absolute(), *home.absolute().parents) if p.exists())
+    if not place.is_dir():
+        return _check("home", "broken", f"{home} is no folder", "choose another with --home")
     free = shutil.disk_usage(place).free / 2**30
-    if not os.access(place, os.W_OK):
+    if not os.access(place, os.W_OK | os.X_OK):
         return _check("home", "broken", f"{home} cannot be written", "choose another with --home")
     if free < LEAST_FREE_GIB:
         return _check("home", "broken", f"{home}: {free:.1f} GiB free", "free some space; checkpoints need it")
     return _check("home", "ok", f"{home}: {free:.0f} GiB free")
 
 
-def _record(home: Path) -> dict[str, Any]:
-    if not (home / "record.db").exists():
+def _record(home: Path, store: str | None) -> dict[str, Any]:
+    if store is None and not (home / "record.db").exists():
         return _check("record", "ok", "none yet; `surefoot run PLAN` begins one")
     try:
-        with Record.open(home, read_only=True) as record:
-            return _check("record", "ok", f"{len(record.studies())} studies")
+        with Record.open(store or home, read_only=True) as record:
+            names = [study.name for study in record.studies()]
+            return _check("record", "ok", f"{len(names)} studies" if len(names) != 1 else f"1 study, {names[0]}")
     except SurefootError as error:
         return _check("record", "broken", str(error))
 

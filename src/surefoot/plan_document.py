@@ -99,6 +99,8 @@ class PlanDocument:
             return {str(key): self._plain(value, (*where, str(key))) for key, value in node.items()}
         if isinstance(node, CommentedSeq):
             return [self._plain(value, (*where, i)) for i, value in enumerate(node)]
+        if isinstance(node, CommentedBase):
+            self.refuse(where, f"must be plain keys, a list or a value; got {quoted(type(node).__name__)}")
         if isinstance(node, str):
             self._require_whole(node, where)
         return _plain_scalar(node)

@@ -138,8 +138,8 @@ MUST: Mapping[str, str] = {
     "greater_than_equal": "at least {ge:g}",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
-    "too_short": "of {min_length} entries at least",
-    "too_long": "of {max_length} entries at most",
+    "too_short": "a list of {min_length} entries at least",
+    "too_long": "a list of {max_length} entries at most",
     "string_too_short": "text that is not empty",
     "string_too_long": "text of at most {max_length} characters",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+from surefoot.errors import SpaceError
 from surefoot.space import Parameter
 from surefoot.workload import Workload
 
@@ -39,51 +42,63 @@ def plan_template(workload: Workload, name: str) -> str:
     """The text of a plan that runs as it is; `name` is how the plan names the workload."""
     defaults = workload.defaults()
     metrics = "\n".join(
-        f"  {m.name}: {{goal: {m.goal}{_unit(m.unit)}}}" + ("    # target: …, min_effect: …" if i == 0 else "")
+        f"  {_yaml(m.name)}: {{goal: {m.goal}{_unit(m.unit)}}}" + ("    # target: …, min_effect: …" if i == 0 else "")
         for i, m in enumerate(workload.metrics)
     )
-    lines = [(f"  {p.name}: {_yaml(defaults[p.name])}", _range(p)) for p in workload.space.parameters]
-    width = max(len(line) for line, _ in lines) + 2
+    lines = [(f"  {_yaml(p.name)}: {_yaml(defaults[p.name])}", _range(p)) for p in workload.space.parameters]
+    width = max((len(line) for line, _ in lines), default=0) + 2
     baseline = "\n".join(f"{line:<{width}}# {says}" if says else line for line, says in lines)
+    plain_name = "".join(c if c.isalnum() else "-" for c in workload.name).strip("-")
     return HEAD.format(
-        study=f"{workload.name.replace('_', '-')}-study",
-        workload=name,
+        study=f"{plain_name or 'my'}-study",
+        workload=_yaml(name),
         metrics=metrics,
-        primary=workload.metrics[0].name,
-        baseline=baseline,
+        primary=_yaml(workload.metrics[0].name),
+        baseline=baseline or "  {}",
         experiment=_experiment(workload, defaults),
     )
 
 
 def _experiment(workload: Workload, defaults: dict[str, Any]) -> str:
-    setting, value = _another_value(workload, defaults)
+    found = next(((p, v) for p in _promising_first(workload) if (v := _another(p, defaults[p.name])) is not None), None)
+    if found is None:
+        return "  []  # this workload has no setting that can take a second value"
+    p, value = found
     metric = workload.metrics[0].name
+    hypothesis = f"{p.name} {_shown(value)} trains better than {p.name} {_shown(defaults[p.name])}."
     return (
-        f"  - id: {setting}\n"
-        f"    hypothesis: A {setting} of {value} trains better than {_yaml(defaults[setting])}.\n"
+        f"  - id: {_yaml(p.name)}\n"
+        f"    hypothesis: {_yaml(hypothesis)}\n"
         "    because: Say here why you believe it.\n"
         "    arms:\n"
-        f"      changed: {{{setting}: {value}}}\n"
+        f"      changed: {{{_yaml(p.name)}: {_yaml(value)}}}\n"
         "    expect:\n"
         "      # is: better or worse (by: …), same (within: …), or between: [low, high]\n"
-        f"      - {{arm: changed, metric: {metric}, is: better}}"
+        f"      - {{arm: changed, metric: {_yaml(metric)}, is: better}}"
     )
 
 
-def _another_value(workload: Workload, defaults: dict[str, Any]) -> tuple[str, str]:
-    """A setting to vary first, and a second value for it: a float doubled or halved, else another choice."""
-    for p in workload.space.parameters:
-        default = defaults[p.name]
-        if p.kind == "float" and default:
-            for value in (default * 2, default / 2):
-                if (p.low is None or value >= p.low) and (p.high is None or value <= p.high):
-                    return p.name, _yaml(value)
-    for p in workload.space.parameters:
-        others = [c for c in p.choices if c != defaults[p.name]]
-        if others:
-            return p.name, _yaml(others[0])
-    first = workload.space.parameters[0]
-    return first.name, _yaml(defaults[first.name])
+def _promising_first(workload: Workload) -> list[Parameter]:
+    """The parameters in the order in which a first experiment would try them: rates, choices, sizes, switches."""
+    return sorted(workload.space.parameters, key=lambda p: ("float", "categorical", "int", "bool").index(p.kind))
+
+
+def _another(p: Parameter, default: Any) -> Any:
+    """A second value: the other choice, or the number doubled, halved or one further; None where there is none."""
+    if p.kind == "bool":
+        return not default
+    if p.kind == "categorical":
+        return next((c for c in p.choices if c != default), None)
+    if p.kind == "float" and default == 0:
+        return None
+    step = default // 2 if p.kind == "int" else default / 2
+    for value in (default * 2, step, default + 1, default - 1):
+        try:
+            if p.checked(value) != default:
+                return value
+        except SpaceError:
+            continue
+    return None
 
 
 def _range(p: Parameter) -> str:
@@ -91,16 +106,23 @@ def _range(p: Parameter) -> str:
         return "true, false"
     if p.choices:
         return ", ".join(map(_yaml, p.choices))
-    low = "" if p.low is None else f"from {p.low:g}"
-    high = "" if p.high is None else f"to {p.high:g}"
+    low = "" if p.low is None else f"from {p.low:.12g}"
+    high = "" if p.high is None else f"to {p.high:.12g}"
     return " ".join(x for x in (low, high) if x)
 
 
 def _unit(unit: str) -> str:
-    return f', unit: "{unit}"' if unit else ""
+    return f", unit: {json.dumps(unit, ensure_ascii=False)}" if unit else ""
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """The value as YAML 1.2 reads it back: text is quoted where it would be something else."""
+    if not isinstance(value, str):
+        return _shown(value)
+    is_plain = re.fullmatch(r"[A-Za-z_][\w ./=-]*(:[A-Za-z_]\w*)?\.?", value) and not value.endswith(" ")
+    is_word = value.lower() in ("true", "false", "null")
+    return value if is_plain and not is_word else json.dumps(value, ensure_ascii=False)

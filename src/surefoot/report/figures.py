@@ -23,7 +23,7 @@ from surefoot.report.words import (
     unit_of,
 )
 from surefoot.run import Metric, Run, Status
-from surefoot.verdict import Answer, Decision, End, Verdict
+from surefoot.verdict import Answer, Cause, Decision, End, Verdict
 
 MOST_PAIRS_SHOWN = 20
 
@@ -355,15 +355,17 @@ def _points(run: Run, metric: str) -> dict[int, float]:
 
 
 def _curves_title(experiment: ExperimentStory, story: Story) -> str:
-    measured = {n: v for n, v in experiment.steps.items() if v.gain is not None and v.n > 1}
+    fair = {n: v for n, v in experiment.steps.items() if v.cause is not Cause.CONFOUNDED and v.end is not End.DIVERGED}
+    measured = {n: v for n, v in fair.items() if v.gain is not None and v.n > 1}
     if not measured:
         return f"{experiment.id}: learning curves so far"
-    best = max(measured, key=lambda n: measured[n].gain or 0.0)
+    adopted = experiment.choice.arm if experiment.choice and experiment.choice.decision is Decision.ADOPT else ""
+    best = adopted if adopted in measured else max(measured, key=lambda n: measured[n].gain or 0.0)
     v = measured[best]
     assert v.estimate is not None
     size = number(abs(v.estimate), decimals_of(half_width(v.interval)))
     where = "above" if v.estimate > 0 else "below"
-    closest = "" if len(measured) == 1 else ", the best of its arms,"
+    closest = ", which was adopted," if best == adopted else ", the best of its arms," if len(measured) > 1 else ""
     return f"{experiment.id}: {best}{closest} ends {size}{difference_unit(story.primary)} {where} the champion"
 
 

@@ -52,6 +52,7 @@ from surefoot.report.words import (
     count,
     decimals_of,
     difference_unit,
+    duration,
     mean_and_spread,
     mean_of,
     moment,
@@ -169,14 +170,8 @@ def cards(story: Story) -> list[Card]:
     note = f"of {max(len(story.path) - 1, 0)} adopted{failed}"
     found.append(Card(label="claimed steps", value=str(len(claimed)), note=note))
     ended = sum(n for status, n in story.run_counts.items() if status.lower() not in ("running", "planned"))
-    hours = number(story.hours, 1 if story.hours >= 1 else 2)
-    found.append(
-        Card(
-            label="cost",
-            value=count(ended, "run"),
-            note=f"{hours} hours of training" if ended else "nothing trained yet",
-        )
-    )
+    spent = f"{duration(3600 * story.hours)} of training" if ended else "nothing trained yet"
+    found.append(Card(label="cost", value=count(ended, "run"), note=spent))
     return found
 
 

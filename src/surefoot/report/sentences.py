@@ -266,7 +266,7 @@ def noise_sentences(metric: Metric, noise: Noise, rule_looks: tuple[int, ...], a
         f"The sd over {count(noise.floor_n, 'baseline seed')} is {number(noise.floor_sd, digits)}{unit}: "
         f"two single runs must differ by more than {number(single, decimals_of(single))}{unit} to count."
     ]
-    shown = []
+    shown: list[str] = []
     for n in rule_looks:
         size = detectable_with(noise, n, alpha)
         would = "" if shown else " would show a true difference of"

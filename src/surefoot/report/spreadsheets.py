@@ -50,7 +50,8 @@ def runs_sheet(story: Story) -> str:
 
 def verdicts_sheet(story: Story) -> str:
     """A row for every verdict on a prediction, then for every arm's step in the primary metric."""
-    headers = ("experiment", "question", "about", "metric", "is", "by", "registered", "verdict", "cause", "end", "n")
+    headers: tuple[str, ...] = ("experiment", "question", "about", "metric", "is", "by", "registered", "verdict")
+    headers += ("cause", "end", "n")
     headers += ("estimate", "low", "high", "p", "threshold", "sd_of_difference", "correlation", "detectable")
     headers += ("more_seeds", "decision", "method", "reason")
     rows = []
@@ -62,7 +63,7 @@ def verdicts_sheet(story: Story) -> str:
 
 def claims_sheet(story: Story) -> str:
     """A row for every step tested on fresh seeds, and one for champion against baseline."""
-    headers = (
+    headers: tuple[str, ...] = (
         "step",
         "before",
         "after",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from surefoot.comparison import NoValue, Value
-from surefoot.errors import StatisticsError, SurefootError, nearest
+from surefoot.errors import StatisticsError, SurefootError, nearest, quoted
 from surefoot.plan import Prediction
 from surefoot.report.story import ArmStory, Story
 from surefoot.verdict import decide
@@ -24,7 +24,10 @@ def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None
     metrics = {m.name: m for m in story.metrics}
     name = metric_name or story.primary.name
     if name not in metrics:
-        raise SurefootError(f'metric must be one of {", ".join(metrics)}; got "{name}".{nearest(name, metrics)}')
+        hint = nearest(name, metrics)
+        raise SurefootError(
+            f"--metric must be one of {', '.join(metrics)}; got {quoted(name)}{'.' if hint else ''}{hint}"
+        )
     values_a, values_b = (dict(zip(arm.seeds, arm.values[name], strict=True)) for arm in (first, second))
     seeds = [seed for seed in values_a if seed in values_b]
     if len(seeds) < 2:
@@ -104,7 +107,9 @@ def _arms(story: Story) -> dict[str, ArmStory]:
 
 def _arm(arms: Mapping[str, ArmStory], name: str) -> ArmStory:
     if name not in arms:
-        raise SurefootError(f'no arm "{name}" has runs here (there is {", ".join(arms)}).{nearest(name, arms)}')
+        hint = nearest(name, arms)
+        there = ", ".join(arms) or "none yet"
+        raise SurefootError(f"no arm {quoted(name)} has runs here (there is {there}){'.' if hint else ''}{hint}")
     return arms[name]
 
 

@@ -62,7 +62,7 @@ class Place:
 class Study:
     """Guards one study on the record: whatever happens to a process, walking again goes on from there.
 
-    `Study(plan, …)` registers the plan; `Study.of(record, name, …)` opens the latest revision to read.
+    Making one registers its plan. To read a study that is on record, see `read_story`.
     """
 
     def __init__(self, plan: Plan, record: Record, place: Place) -> None:
@@ -78,7 +78,7 @@ class Study:
 
     def story(self) -> Story:
         """The study as the record tells it now."""
-        return tell(self.record, self.id, self.plan, self.workload, self._walk(self._ended_runs()), self._prints())
+        return self._tell(self._walk(ended_runs(self.record.runs(self.id, with_measurements=True))))
 
     def run(self, pool: WorkerPool, listener: Listener) -> Story:
         """Trains what the plan still needs, to its end, its budget or an interrupt; the story then.
@@ -89,22 +89,19 @@ class Study:
         self.record.close_abandoned(ABANDONED)
         for note in self.notes:
             listener.noticed(note)
-        found = self._walk(self._ended_runs(is_training=True))
+        found = self._walk_on()
         listener.begun(self._tell(found), self._most_runs(found))
         while True:
             self._put_decisions_on_record(found, listener)
+            self._put_state_on_record(found)
             if not found.wanted or pool.is_interrupted:
                 break
-            if not self._within_budget(found, listener):
-                found = self._walk(self._ended_runs(is_training=True))
-                continue
-            self._train(found, pool, listener)
-            found = self._walk(self._ended_runs(is_training=True))
+            if not self._reuse(found) and self._within_budget(found, listener):
+                self._train(found, pool, listener)
+            found = self._walk_on()
         if not found.wanted and found.phase == "done" and self.plan.is_finalised:
             self._open_test_split(found, pool, listener)
-        story = self._tell(found)
-        self._put_state_on_record(story)
-        return story
+        return self._tell(found)
 
     def _tell(self, found: Walk) -> Story:
         return tell(self.record, self.id, self.plan, self.workload, found, self._prints())
@@ -129,24 +126,14 @@ class Study:
                 self.notes = (*self.notes, note)
                 self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": note})
 
-    def _ended_runs(self, *, is_training: bool = False) -> dict[str, Run]:
-        """Ended runs of this study by key; while training, failed ones that may be tried again are left out."""
-        decided = {e.experiment for e in self.record.events(self.id, "decision")}
-        undecided_runs = {u.run_id for u in self.record.uses(self.id) if u.experiment not in decided}
-        ended: dict[str, Run] = {}
-        for run in self.record.runs(self.id, with_measurements=True):
-            is_open = run.status in (Status.RUNNING, Status.INTERRUPTED)
-            may_retry = (
-                run.status is Status.FAILED
-                and run.key not in self._failed_now
-                and run.attempt < MOST_ATTEMPTS
-                and run.id in undecided_runs
-            )
-            if is_open or (is_training and may_retry):
-                continue
-            if run.key not in ended or run.status in (Status.COMPLETE, Status.INFEASIBLE):
-                ended[run.key] = run
-        return ended
+    def _walk_on(self) -> Walk:
+        """The walk that training goes by: a failed run that may be tried again is wanted once more."""
+        runs = self.record.runs(self.id, with_measurements=True)
+        settled = {i for kind in ("decision", "claim") for e in self.record.events(self.id, kind) for i in e.payload["runs"]}
+        settled_keys = {run.key for run in runs if run.id in settled} | self._failed_now
+        failures = Counter(run.key for run in runs if run.status is Status.FAILED)
+        again = {key for key, times in failures.items() if times < MOST_ATTEMPTS and key not in settled_keys}
+        return self._walk(ended_runs(r for r in runs if r.status is not Status.FAILED or r.key not in again))
 
     def _walk(self, ended: Mapping[str, Run]) -> Walk:
         def find(config: Mapping[str, Any], seed: int) -> Run | None:
@@ -154,17 +141,21 @@ class Study:
 
         return walk_of(self.record, self.id, self.plan, self.workload, find)
 
+    def _reuse(self, found: Walk) -> bool:
+        """Whether some of the wanted runs were trained before, by another study; this one rests on them now."""
+        wanted = {self.key(r.config, r.seed): r for r in found.wanted}
+        trained = self.record.completed(list(wanted))
+        for key, run in trained.items():
+            self.record.use_run(self.id, run.id, experiment=wanted[key].experiment, arm=wanted[key].arm)
+        return bool(trained)
+
     def _train(self, found: Walk, pool: WorkerPool, listener: Listener) -> None:
-        keys = {self.key(r.config, r.seed): r for r in found.wanted}
-        reused = self.record.completed(list(keys))
-        for key, run in reused.items():
-            request = keys.pop(key)
-            self.record.use_run(self.id, run.id, experiment=request.experiment, arm=request.arm)
+        wanted = {self.key(r.config, r.seed): r for r in found.wanted}
         run_ids: dict[str, int] = {}
-        left = self._most_runs(found) - len(reused)
+        left = self._most_runs(found)
 
         def start(task: Task, provenance: Provenance) -> None:
-            request = keys[task.key]
+            request = wanted[task.key]
             run_ids[task.key] = self.record.start_run(
                 study_id=self.id,
                 key=task.key,
@@ -188,12 +179,10 @@ class Study:
                 checkpoints=outcome.checkpoints,
                 provenance=outcome.provenance,
             )
-            if status is Status.FAILED and not outcome.is_worker_lost:
-                self._failed_now.add(outcome.task.key)
-            left -= status not in (Status.INTERRUPTED, Status.RUNNING)
+            left -= status is not Status.INTERRUPTED and not outcome.is_worker_lost
             listener.run_ended(outcome, left)
 
-        tasks = [self._task(key, request) for key, request in keys.items()]
+        tasks = [self._task(key, request) for key, request in wanted.items()]
         outcomes = pool.run(tasks, on_start=start, on_measurement=listener.run_measured, on_end=end)
         self._failed_now |= {o.task.key for o in outcomes if o.status is Status.FAILED}
 
@@ -215,24 +204,23 @@ class Study:
 
     def _most_runs(self, found: Walk) -> int:
         """The most runs that can still be wanted: every arm to its last look, every adoption confirmed."""
-        later = sum(
-            len(e.arms) * self.plan.rule.seeds
-            for e, story in zip(self.plan.experiments, found.experiments, strict=True)
-            if story.state == "waiting"
-        )
-        running = sum(
-            e.rule.seeds * len(e.arms) - sum(len(a.seeds) for a in e.arms)
-            for e in found.experiments
-            if e.state == "running"
-        )
-        is_settled = found.phase in ("confirm", "done")
-        confirming = 0 if is_settled else 2 * self.plan.rule.confirm_seeds
-        now = len(found.wanted) if found.phase in (BASELINE, "confirm") else 0
-        return later + running + confirming + now
+        if found.phase in ("confirm", "done"):
+            return len(found.wanted)
+        told = zip(self.plan.experiments, found.experiments, strict=True)
+        still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
+        racing = sum(len(e.arms) * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
+        registered = registrations(self.record, self.id)
+        own_seeds = sum(story.rule.seeds for e, story in still if registered[e.id].block is not None)
+        champion = self.plan.rule.seeds - len(found.champion_values) if still else 0
+        path = len(found.path_configs) + len(still)
+        confirming = path * self.plan.rule.confirm_seeds if path > 1 else 0
+        return max(champion, 0 if still else len(found.wanted)) + own_seeds + racing + confirming
 
     def _within_budget(self, found: Walk, listener: Listener) -> bool:
         """Whether the wanted runs may be trained; where not, the experiment's end is put on record."""
         reason = self._over_budget(found)
+        if reason and found.phase == BASELINE and not self._trained():
+            raise PlanError(f"the budget must allow for the baseline: {reason}; give more, or ask for fewer seeds")
         running = next((e for e in found.experiments if e.state == "running"), None)
         if not reason or running is None:
             return True
@@ -245,43 +233,47 @@ class Study:
 
     def _over_budget(self, found: Walk) -> str:
         """Why the budget forbids the wanted runs, or nothing; the confirmation's share is kept aside."""
-        budget = self.plan.budget
-        counts = self.record.status_counts()[self.id]
-        trained = sum(n for status, n in counts.statuses.items() if status not in (Status.RUNNING, Status.INTERRUPTED))
-        reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds
-        if budget.runs is not None and trained + len(found.wanted) + reserve > budget.runs:
+        budget, trained, wanted = self.plan.budget, self._trained(), len(found.wanted)
+        may_adopt = found.phase == "optimise"
+        reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0
+        if budget.runs is not None and trained + wanted + reserve > budget.runs:
             kept = f", and {reserve} are kept for the confirmation" if reserve else ""
-            return f"the budget of {budget.runs} runs is spent: {trained} are trained{kept}"
-        hours = counts.wall_seconds / 3600
-        if budget.hours is not None and trained:
-            expected = hours * (len(found.wanted) + reserve) / trained
-            if hours + expected > budget.hours:
-                return (
-                    f"the budget of {budget.hours:g} hours is spent: {hours:.2f} are used, the rest is kept to confirm"
-                )
+            return f"the budget of {budget.runs} runs is spent: {trained} are trained, {wanted} are wanted next{kept}"
+        hours = self.record.status_counts()[self.id].wall_seconds / 3600
+        if budget.hours is not None and trained and hours * (1 + (wanted + reserve) / trained) > budget.hours:
+            return f"the budget of {budget.hours:g} hours is spent: {hours:.2g} are used, the rest is kept to confirm"
         return ""
 
+    def _trained(self) -> int:
+        """How many runs this study has trained, whatever came of them."""
+        statuses = self.record.status_counts()[self.id].statuses
+        return sum(n for status, n in statuses.items() if status not in UNFINISHED)
+
     def _put_decisions_on_record(self, found: Walk, listener: Listener) -> None:
-        recorded = {_decision_key(e.experiment, e.payload) for e in self.record.events(self.id, "decision")}
+        latest = {e.experiment: e.payload for e in self.record.events(self.id, "decision")}
         for story in found.experiments:
-            if story.state not in ("decided", "skipped") or story.choice is None:
+            if story.choice is None:
                 continue
-            payload = _decision_payload(story, self.plan)
-            if _decision_key(story.id, payload) in recorded:
+            payload = _decision_payload(story, found)
+            if latest.get(story.id) == payload:
                 continue
             self._use_all(story)
-            predicted = [c.verdict for c in story.contrasts if c.verdict.prediction.is_registered]
-            for verdict in (*story.verdicts, *predicted):
-                self.record.add_verdict(self.id, experiment=story.id, **_verdict_row(verdict))
+            self._put_verdicts_on_record(story)
             self.record.add_event(self.id, kind="decision", experiment=story.id, payload=payload)
-            whole = self._tell(found)
-            listener.decided(story, whole)
-            self._put_state_on_record(whole)
+            listener.decided(story, self._tell(found))
         if found.overall is not None:
-            payload = _claim_payload(found)
-            if all(e.payload != payload for e in self.record.events(self.id, "claim")):
+            claims = self.record.events(self.id, "claim")
+            payload = _claim_payload(found, self._confirming_runs(found))
+            if not claims or claims[-1].payload != payload:
                 self.record.add_event(self.id, kind="claim", experiment=None, payload=payload)
                 listener.claimed(self._tell(found))
+
+    def _put_verdicts_on_record(self, story: ExperimentStory) -> None:
+        # A process killed between a verdict and its decision must not say the verdict twice.
+        known = [dataclasses.asdict(row) for row in self.record.verdicts(self.id) if row.experiment == story.id]
+        for row in (_verdict_row(verdict) for verdict in story.verdicts):
+            if not any(row.items() <= {k: v for k, v in other.items()}.items() for other in known):
+                self.record.add_verdict(self.id, experiment=story.id, **row)
 
     def _use_all(self, story: ExperimentStory) -> None:
         """Says on record that the experiment rests on its champion's and its arms' runs, trained here or not."""

@@ -15,14 +15,15 @@ from surefoot.verdict import Choice, Verdict, choose, decide, decide_contrast, i
 from surefoot.workload import Workload
 
 Config = Mapping[str, Any]
-Gather = Callable[[Arm, Config, Sequence[int], int], ArmStory]
+Gather = Callable[[Arm, Config, Sequence[int]], ArmStory]
 
 
 class Race:
     """One experiment on the champion of its time: asks for the seeds its questions still wait for, and decides.
 
-    `gather(arm, config, seeds, wanted)` gives the arm's runs that have ended, and wants the missing
-    ones among the first `wanted` seeds.
+    `gather(arm, config, seeds)` gives the arm's runs on these seeds that have ended, and wants the
+    missing ones. The race is replayed from its first look, so each arm stands here with the seeds
+    that its own questions asked for, whatever other runs of its config exist by now.
     """
 
     def __init__(
@@ -45,18 +46,34 @@ class Race:
         self._ask()
 
     def _ask(self) -> None:
-        """Asks each arm's questions; a question that waits makes the walk want the seeds it waits for."""
-        self._look({arm.name: 0 for arm in self.experiment.arms}, 0)
-        wants = {name: self._wanted(name) for name in self.arms}
-        if self.experiment.factors:
-            most = max([*wants.values(), *(c.verdict.wanted for c in self.contrast_stories if self._counts(c))])
-            wants = dict.fromkeys(wants, most)
-        self._look(wants, max(wants.values()))
+        """Asks each arm's questions look by look, until none wants a seed more or a wanted one is missing."""
+        wants = {arm.name: 0 for arm in self.experiment.arms}
+        while True:
+            self._look(wants)
+            more = self._wanted(wants)
+            if more == wants:
+                return
+            wants = more
 
-    def _look(self, wants: Mapping[str, int], champion_wants: int) -> None:
-        self.champion_story = self._gather(Arm(name="champion", changes={}), self.champion, self.seeds, champion_wants)
+    def _wanted(self, before: Mapping[str, int]) -> dict[str, int]:
+        """How many seeds the open questions about each arm wait for; the cells of a factorial go together."""
+        wants = dict(before)
+        for verdict in (*self.steps.values(), *self.verdicts):
+            name = verdict.prediction.arm
+            if name:
+                wants[name] = max(wants[name], verdict.wanted)
+        if not self.contrasts:
+            return wants
+        most = max([*wants.values(), *(c.verdict.wanted for c in self.contrast_stories if self._counts(c))])
+        return dict.fromkeys(wants, most)
+
+    def _look(self, wants: Mapping[str, int]) -> None:
+        most = self.seeds[: max(wants.values())]
+        self.champion_story = self._gather(Arm(name="champion", changes={}), self.champion, most)
         self.arms = {
-            arm.name: self._gather(arm, self.configs[arm.name], self.seeds, wants[arm.name])
+            arm.name: self._gather(
+                arm, self.configs[arm.name], most if self.is_champion(arm.name) else self.seeds[: wants[arm.name]]
+            )
             for arm in self.experiment.arms
         }
         primary = self.plan.primary
@@ -74,13 +91,6 @@ class Race:
     def is_champion(self, name: str) -> bool:
         """Whether the arm is the champion's own config, so that there is nothing to compare."""
         return same_config(self.configs[name], self.champion)
-
-    def _wanted(self, name: str) -> int:
-        """The seeds that the arm's open questions wait for."""
-        verdicts = [v for v in self.verdicts if v.prediction.arm == name]
-        if name in self.steps:
-            verdicts.append(self.steps[name])
-        return max((v.wanted for v in verdicts), default=0)
 
     def _decide(self, prediction: Prediction) -> Verdict:
         name = prediction.arm

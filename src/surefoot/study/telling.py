@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from surefoot.plan import Plan
+from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
 from surefoot.study.registration import registrations, revision_stories
-from surefoot.study.walk import Material, Walk, gap_to_target, numbers, walk
+from surefoot.study.walk import CONFIRMATION, Material, Walk, gap_to_target, numbers, walk
 from surefoot.workload import Workload, find_workload
+
+UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
 
 
 def read_story(record: Record, study_id: int, plan: Plan) -> Story:
@@ -21,12 +24,7 @@ def read_story(record: Record, study_id: int, plan: Plan) -> Story:
     states = record.events(study_id, "state")
     runs = record.runs(study_id, with_measurements=True)
     prints = (states[-1].payload["data"], states[-1].payload["code"]) if states else _latest_prints(runs)
-    ended: dict[str, Run] = {}
-    for run in runs:
-        if run.status in (Status.RUNNING, Status.INTERRUPTED):
-            continue
-        if run.key not in ended or run.status in (Status.COMPLETE, Status.INFEASIBLE):
-            ended[run.key] = run
+    ended = ended_runs(runs)
 
     def find(config: Mapping[str, Any], seed: int) -> Run | None:
         return ended.get(run_key(plan.workload, config, seed, *prints))
@@ -56,13 +54,25 @@ def walk_of(
         },
     )
     found = walk(material)
-    block = _confirm_block(record, study_id, found)
-    return found if block == 0 else walk(dataclasses.replace(material, confirm_block=block))
+    block, asked_before = _earlier_confirmations(record, study_id, path_of(found))
+    if block == 0:
+        return found
+    return walk(dataclasses.replace(material, confirm_block=block, asked_before=asked_before))
 
 
-def confirming_seeds_of(plan: Plan, record: Record, study_id: int) -> tuple[int, ...]:
-    """The seeds on which the latest claims were tested."""
-    return tuple(record.events(study_id, "claim")[-1].payload["seeds"][: plan.rule.confirm_seeds])
+def ended_runs(runs: Iterable[Run]) -> dict[str, Run]:
+    """The run that speaks for each key: the trained one, else the latest that failed."""
+    ended: dict[str, Run] = {}
+    for run in runs:
+        if run.status not in UNFINISHED and (run.key not in ended or ended[run.key].status is Status.FAILED):
+            ended[run.key] = run
+    return ended
+
+
+def path_of(found: Walk) -> list[str]:
+    """The hashes of the configs the champion stood on, once the path is to be confirmed; else nothing."""
+    is_whole = found.phase in ("confirm", "done") and len(found.path_configs) > 1
+    return [config_hash(config) for config in found.path_configs] if is_whole else []
 
 
 def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: Walk, prints: tuple[str, str]) -> Story:
@@ -105,7 +115,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
     )
 
 
-def state_payload(story: Story, data: str, code: str) -> dict[str, Any]:
+def state_payload(story: Story, found: Walk, data: str, code: str) -> dict[str, Any]:
     """Where a study stands, small enough for `status` to read without walking."""
     baseline = numbers(story.baseline.values[story.primary.name]) if story.baseline else ()
     return {
@@ -120,17 +130,32 @@ def state_payload(story: Story, data: str, code: str) -> dict[str, Any]:
         "is_claimed": bool(story.overall and story.overall.is_confirmed),
         "data": data,
         "code": code,
+        "path": path_of(found),
     }
 
 
-def _confirm_block(record: Record, study_id: int, found: Walk) -> int:
-    """How many earlier confirmations looked at fresh seeds for another path than today's."""
-    path = [config_hash(config) for config in found.path_configs]
-    earlier: list[list[str]] = []
-    for event in record.events(study_id, "claim"):
-        if event.payload["path"] not in earlier:
-            earlier.append(event.payload["path"])
-    return earlier.index(path) if path in earlier else len(earlier)
+def _earlier_confirmations(record: Record, study_id: int, path: list[str]) -> tuple[int, int]:
+    """How many other paths came to their confirmation before this one, and how many of them asked the same.
+
+    A path comes on record before its fresh seeds are trained, so even a confirmation that was
+    interrupted and then edited away has used up its block of seeds.
+    """
+    paths: list[list[str]] = []
+    for event in record.events(study_id, "state"):
+        if event.payload["path"] and event.payload["path"] not in paths:
+            paths.append(event.payload["path"])
+    earlier = paths[: paths.index(path)] if path in paths else paths
+    if not path or not earlier:
+        return 0, 0
+    seeds = {run.id: run.seed for run in record.runs(study_id)}
+    seen = {(seeds[use.run_id] - CONFIRM_SEED) // BLOCK for use in record.uses(study_id) if use.experiment == CONFIRMATION}
+    asked = [block for block, other in enumerate(earlier) if block in seen and _questions(other) & _questions(path)]
+    return len(earlier), len(asked)
+
+
+def _questions(path: Sequence[str]) -> set[tuple[str, str]]:
+    """What a confirmation asks: whether each step is a gain, and whether the whole path is."""
+    return {*itertools.pairwise(path), *zip(path[:1], path[-1:], strict=True)}
 
 
 def _with_costs(story: ExperimentStory, uses: Sequence[UseRow], runs: Mapping[int, Run]) -> ExperimentStory:
@@ -139,7 +164,7 @@ def _with_costs(story: ExperimentStory, uses: Sequence[UseRow], runs: Mapping[in
     for use in uses:
         if use.is_own:
             first.setdefault(use.run_id, use.experiment)
-    mine = {use.run_id for use in uses if use.experiment == story.id}
+    mine = {use.run_id for use in uses if use.experiment == story.id and runs[use.run_id].status not in UNFINISHED}
     trained = [runs[i] for i in mine if first.get(i) == story.id]
     return dataclasses.replace(
         story,

@@ -6,9 +6,8 @@ comes to the same verdicts and asks for the same next runs.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from surefoot.claim import Claim, Step, confirm
@@ -16,7 +15,7 @@ from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
 from surefoot.plan import Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
 from surefoot.report.story import ArmStory, ExperimentStory, PathPoint
-from surefoot.run import Run, Status
+from surefoot.run import Run, Status, config_hash
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.stats.noise import PairedSet, paired_set
 from surefoot.study.race import Config, Race
@@ -60,7 +59,8 @@ class Material:
     """What a walk goes over: the plan, what is registered, and how to find a run that has ended.
 
     `skipped` maps an experiment's id to the reason why it will not go on (the budget is spent).
-    `confirm_block` counts the earlier confirmations of other paths, whose seeds are fresh no more.
+    `confirm_block` counts the earlier confirmations of other paths, whose seeds are fresh no more;
+    `asked_before` those among them that asked one of today's questions, and spent error on it.
     `find(config, seed)` gives the ended run, or None.
     """
 
@@ -70,6 +70,7 @@ class Material:
     find: Callable[[Config, int], Run | None]
     skipped: Mapping[str, str] = field(default_factory=dict)
     confirm_block: int = 0
+    asked_before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,20 +127,21 @@ class _Walker:
         self.primary = self.plan.metric(self.plan.primary)
         self.champion: Config = dict(self.plan.baseline)
         self.path_configs: list[Config] = [self.champion]
-        self.path_names: list[str] = [BASELINE]
+        self.path_names: list[tuple[str, str]] = [(BASELINE, BASELINE)]
         self.past: dict[str, list[PairedSet]] = {m.name: [] for m in self.plan.metrics}
-        self.floor: dict[str, tuple[float, ...]] = {m.name: () for m in self.plan.metrics}
+        self.floor: Mapping[str, tuple[Value, ...]] = {m.name: () for m in self.plan.metrics}
         self.comparisons = 0
         self.wanted: dict[tuple[str, int], Request] = {}
 
     def walk(self) -> Walk:
         """Baseline, experiments in order, confirmation; stops where runs are missing."""
-        seeds = exploring_seeds(self.plan.rule.seeds)
-        baseline = self._arm(Arm(name=BASELINE, changes={}), self.champion, seeds, BASELINE, len(seeds))
+        rules = [self.plan.rule, *(r.rule for r in self.material.registrations.values())]
+        seeds = exploring_seeds(max(rule.seeds for rule in rules))
+        baseline = self._arm(Arm(name=BASELINE, changes={}), self.champion, seeds, BASELINE)
         told: list[ExperimentStory] = []
         is_open = bool(self.wanted) or len(numbers(baseline.values[self.primary.name])) < 2
         phase = BASELINE if is_open else "optimise"
-        self.floor = {m.name: numbers(baseline.values[m.name]) for m in self.plan.metrics}
+        self.floor = baseline.values
         for number, experiment in enumerate(self.plan.experiments, start=1):
             story = self._waiting(number, experiment) if is_open else self._experiment(number, experiment)
             told.append(story)
@@ -156,7 +158,7 @@ class _Walker:
             champion=self.champion,
             path=self._path(fresh, claims),
             path_configs=tuple(self.path_configs),
-            noise={m.name: self._noise(m.name) for m in self.plan.metrics},
+            noise=self._noise(),
             claims=claims,
             overall=overall,
             confirm_seeds=self._fresh_seeds() if len(self.path_configs) > 1 else (),
@@ -166,22 +168,23 @@ class _Walker:
             expected_false_adopts=sum(len(e.steps) * e.rule.adopt_alpha for e in told if e.state == "decided"),
         )
 
-    def _noise(self, metric: str) -> Noise:
-        return study_noise(self.floor[metric], self.past[metric])
+    def _noise(self, seeds: int | None = None) -> dict[str, Noise]:
+        """The noise of each metric by now; of the baseline only the first `seeds` count, all without."""
+        return {name: study_noise(numbers(self.floor[name][:seeds]), past) for name, past in self.past.items()}
 
     def _known_values(self, config: Config, seeds: Sequence[int]) -> tuple[float, ...]:
         runs = [self.material.find(config, seed) for seed in seeds]
         return numbers([value_of(run, self.primary.name) for run in runs if run is not None])
 
-    def _arm(self, arm: Arm, config: Config, seeds: Sequence[int], experiment: str, wanted: int) -> ArmStory:
-        """The arm's runs that have ended without a gap; the missing ones among the first `wanted` are requested."""
+    def _arm(self, arm: Arm, config: Config, seeds: Sequence[int], experiment: str) -> ArmStory:
+        """The arm's runs on these seeds that have ended, up to the first gap; the missing ones are wanted."""
         runs: list[Run] = []
         is_whole = True
-        for i, seed in enumerate(seeds):
+        for seed in seeds:
             run = self.material.find(config, seed)
-            if run is None and i < wanted:
+            if run is None:
                 request = Request(config=config, seed=seed, experiment=experiment, arm=arm.name)
-                self.wanted.setdefault((repr(sorted(config.items())), seed), request)
+                self.wanted.setdefault((config_hash(config), seed), request)
             is_whole = is_whole and run is not None
             if is_whole and run is not None:
                 runs.append(run)
@@ -221,29 +224,26 @@ class _Walker:
         block = registration.block
         if block is None:
             block = min(self.comparisons // COMPARISONS_PER_BLOCK, FIRST_REPEAT_BLOCK - 1)
-        seeds = exploring_seeds(registration.rule.seeds, block)
-        wanted_before = dict(self.wanted)
         race = Race(
             experiment,
             registration.rule,
-            seeds,
+            exploring_seeds(registration.rule.seeds, block),
             plan=self.plan,
             workload=self.workload,
             champion=self.champion,
-            noise={m.name: self._noise(m.name) for m in self.plan.metrics},
-            gather=lambda arm, config, seeds, wanted: self._arm(arm, config, seeds, experiment.id, wanted),
+            # More baseline seeds, asked for later, must not change what was decided with fewer.
+            noise=self._noise(registration.rule.seeds),
+            gather=lambda arm, config, seeds: self._arm(arm, config, seeds, experiment.id),
         )
-        is_open = len(self.wanted) > len(wanted_before)
-        skipped = self.material.skipped.get(experiment.id, "") if is_open else ""
+        skipped = self.material.skipped.get(experiment.id, "")
         if skipped:
-            self.wanted = wanted_before
-        state = "skipped" if skipped else "running" if is_open else "decided"
+            self.wanted.clear()
+        state = "skipped" if skipped else "running" if self.wanted else "decided"
         before, gap_before = self.champion, self._gap()
         choice = Choice(decision=Decision.KEEP, reason=skipped) if skipped else None
         if state == "decided":
             choice = race.choice()
             self._adopt(experiment, choice, race)
-        if state != "running":
             self._remember(race)
         return self._told(
             number,
@@ -273,7 +273,7 @@ class _Walker:
         if choice.decision is Decision.ADOPT:
             self.champion = race.configs[choice.arm]
             self.path_configs.append(self.champion)
-            self.path_names.append(f"{experiment.id}: {choice.arm}")
+            self.path_names.append((experiment.id, f"{experiment.id}: {choice.arm}"))
 
     def _remember(self, race: Race) -> None:
         """Adds the experiment's pairs to what the study knows of its noise."""
@@ -297,17 +297,31 @@ class _Walker:
         if len(self.path_configs) == 1:
             return "done", (), None, []
         seeds = self._fresh_seeds()
-        names = zip(self.path_names, self.path_configs, strict=True)
-        stories = [self._arm(Arm(name=n, changes={}), c, seeds, CONFIRMATION, len(seeds)) for n, c in names]
+        stories = [
+            self._arm(Arm(name=label, changes={}), config, seeds, CONFIRMATION)
+            for (_, label), config in zip(self.path_names, self.path_configs, strict=True)
+        ]
         values = [story.values[self.primary.name] for story in stories]
         if self.wanted:
             return "confirm", (), None, values
         steps = [self._step(stories, i, i + 1) for i in range(len(stories) - 1)]
-        noise = self._noise(self.primary.name)
-        claims = confirm(steps, metric=self.primary, rule=self.plan.rule, noise=noise)
         whole = self._step(stories, 0, len(stories) - 1)
-        (overall,) = confirm([whole], metric=self.primary, rule=self.plan.rule, noise=noise)
-        return "done", claims, overall, values
+        return "done", self._claims(steps), self._claims([whole])[0], values
+
+    def _claims(self, steps: Sequence[Step]) -> tuple[Claim, ...]:
+        """The claims; one asked again on other fresh seeds has half the error to spend, and half again."""
+        noise = self._noise()[self.primary.name]
+        strict = replace(self.plan.rule, claim_alpha=self.plan.rule.claim_alpha * 0.5**self.material.asked_before)
+        claims = confirm(steps, metric=self.primary, rule=strict, noise=noise)
+        plain = confirm(steps, metric=self.primary, rule=self.plan.rule, noise=noise)
+        reason = (
+            f"it was put to fresh seeds {self.material.asked_before + 1} times, "
+            f"so its error now is {strict.claim_alpha:g}, and that it does not pass"
+        )
+        return tuple(
+            replace(claim, reason=reason) if free.is_confirmed and not claim.is_confirmed else claim
+            for claim, free in zip(claims, plain, strict=True)
+        )
 
     def _step(self, stories: Sequence[ArmStory], i: int, j: int) -> Step:
         before, after = stories[i], stories[j]
@@ -328,11 +342,11 @@ class _Walker:
     def _path(self, fresh: Sequence[tuple[Value, ...]], claims: Sequence[Claim]) -> tuple[PathPoint, ...]:
         seeds = exploring_seeds(self.plan.rule.seeds)
         points = []
-        for i, (name, config) in enumerate(zip(self.path_names, self.path_configs, strict=True)):
+        for i, ((experiment, label), config) in enumerate(zip(self.path_names, self.path_configs, strict=True)):
             points.append(
                 PathPoint(
-                    label=name,
-                    experiment=name.split(":")[0],
+                    label=label,
+                    experiment=experiment,
                     exploring=self._known_values(config, seeds),
                     fresh=numbers(fresh[i]) if i < len(fresh) else (),
                     is_claimed=0 < i <= len(claims) and claims[i - 1].is_confirmed,
@@ -344,7 +358,7 @@ class _Walker:
 def _with_next(told: Sequence[ExperimentStory]) -> list[ExperimentStory]:
     """Each experiment with the name of the one that follows."""
     following = [*(e.id for e in told[1:]), ""]
-    return [dataclasses.replace(e, next=name) for e, name in zip(told, following, strict=True)]
+    return [replace(e, next=name) for e, name in zip(told, following, strict=True)]
 
 
 def _q_values(told: Sequence[ExperimentStory]) -> dict[str, float]:

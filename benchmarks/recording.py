@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from figures import Figure, at_most, publish
 from surefoot.execution import Outcome, Task, WorkerPool
 from surefoot.run import Measurement, Metric, Provenance, Status
 from surefoot.space import SearchSpace, integer
@@ -175,22 +175,22 @@ def process_seconds(command: list[str]) -> float:
     )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20, help="runs of 1,000 measurements (20)")
     parser.add_argument("--listed", type=int, default=10_000, help="runs in the listed home (10,000)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        figures = recording(arguments.runs, Path(folder)) | listing(arguments.listed, Path(folder))
-    for name, value in figures.items():
-        print(f"{name:28} {value:10.2f}")
-    listed = figures.get("surefoot_status_seconds", figures["status_counts_seconds"])
-    print(f"recording: {figures['all_beside_training_ms']:.1f} ms of {TARGET_MS:.0f} ms allowed")
-    print(f"listing {arguments.listed} runs: {listed:.2f} s of {TARGET_SECONDS:.0f} s allowed")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        measured = recording(arguments.runs, Path(folder)) | listing(arguments.listed, Path(folder))
+    beside, listed = measured.pop("all_beside_training_ms"), measured.pop("surefoot_status_seconds")
+    shown = [
+        at_most("a run of 1,000 measurements", "ms beside the training", beside, TARGET_MS),
+        at_most(f"{arguments.listed:,} runs", "s, `surefoot status` whole", listed, TARGET_SECONDS),
+        *(Figure(cell="also measured", what=name.replace("_", " "), value=value) for name, value in measured.items()),
+    ]
+    return publish("Recording: what the record costs beside the training", shown, arguments.json)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

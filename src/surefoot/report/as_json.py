@@ -64,7 +64,7 @@ def _experiment(e: ExperimentStory) -> dict[str, Any]:
         "predictions": [_prediction(p) for p in e.predictions],
         "champion": None if e.champion is None else _arm(e.champion),
         "arms": [_arm(a) for a in e.arms],
-        "verdicts": [_verdict(v) for v in e.verdicts],
+        "verdicts": [_verdict(v) for v in (*e.verdicts, *_predicted_contrasts(e))],
         "steps": {name: _verdict(v) for name, v in e.steps.items()},
         "contrasts": [
             {
@@ -86,6 +86,10 @@ def _experiment(e: ExperimentStory) -> dict[str, Any]:
         "cost": {"trained": e.runs_trained, "reused": e.runs_reused, "seconds": _number(e.train_seconds)},
         "next": e.next,
     }
+
+
+def _predicted_contrasts(e: ExperimentStory) -> list[Verdict]:
+    return [c.verdict for c in e.contrasts if c.verdict.prediction.is_registered]
 
 
 def _arm(arm: ArmStory) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def _path(figure: PathFigure) -> Canvas:
     if metric.target is not None:
         ax.axhline(metric.target, color=VERMILION, linewidth=1.3, linestyle=(0, (5, 3)), zorder=0)
         text = f"target {number(metric.target)}{unit_of(metric)}"
-        _say(ax, ax.get_xlim()[1], metric.target, text, color=VERMILION, ha="right", va="bottom")
+        _say(ax, ax.get_xlim()[0], metric.target, text, color=VERMILION, ha="left", va="bottom")
     ax.set_xticks(range(len(steps)))
     ax.set_xticklabels(names, fontsize=9.5, color=INK, parse_math=False)
     _label_axes(ax, y=heading_of(metric))

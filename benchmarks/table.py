@@ -13,8 +13,9 @@ ORDER = ("demo", "startup", "error_rates", "power", "landscapes", "coverage", "t
 HEAD = """\
 # Measured
 
-Written by `make docs` from the output of `make bench` and `make calibrate`; no figure here is typed by hand. Each
-script in `benchmarks/` runs both sides in one go. Timings are of one shared machine: trust the ratios more than the seconds.
+Written by `make docs` from the output of `make bench` and `make calibrate`; no figure here is typed by hand.
+Each script in `benchmarks/` runs both sides in one go. Timings are of one shared machine: trust the ratios more
+than the seconds.
 """
 
 

@@ -348,6 +348,7 @@ def _forest(figure: ForestFigure) -> Canvas:
             _forest_row(ax, y, row, figure)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     unit = difference_unit(figure.metric).strip()
     better = "better →" if figure.metric.sign > 0 else "← better"
     _label_axes(ax, f"difference in {figure.metric.name}{' (' + unit + ')' if unit else ''}, {better}")

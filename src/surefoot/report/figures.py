@@ -376,14 +376,22 @@ def _effect(label: str, group: str, kind: str, v: Verdict) -> list[Effect]:
 
 
 def _word(v: Verdict) -> str:
-    """What the effect's own verdict says, in a word or two: it is about "better", whatever was predicted."""
+    """What the effect's own verdict says, in a word or two; an effect shown to be a gain is "better", also where
+    the opposite was predicted.
+    """
     if not v.is_settled:
         return "still racing"
     special = {End.SCREENED: "screened out", End.DIVERGED: "diverged"}
     if v.end in special:
         return special[v.end]
-    words = {Answer.SUPPORTED: "better", Answer.REFUTED: "worse", Answer.INCONCLUSIVE: v.cause.value or "undecided"}
-    return words[v.answer]
+    if v.answer is Answer.INCONCLUSIVE:
+        return v.cause.value or "undecided"
+    is_supported = v.answer is Answer.SUPPORTED
+    if v.prediction.relation in ("same", "between"):
+        return "as predicted" if is_supported else "not as predicted"
+    if v.prediction.by and not is_supported:
+        return "less than predicted"
+    return "better" if (v.gain or 0.0) > 0 else "worse"
 
 
 def _forest_title(story: Story) -> str:

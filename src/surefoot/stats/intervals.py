@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ def share_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, 
 
 def bound_after_none(n: int, confidence: float = 0.95) -> float:
     """How large the probability of a failure may still be when none of `n` seeds failed (one-sided)."""
-    return 1 - (1 - confidence) ** (1 / n)
+    return 1.0 - math.pow(1 - confidence, 1 / n)
 
 
 def bootstrap_interval(

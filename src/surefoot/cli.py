@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -64,9 +65,16 @@ def _answer(argv: list[str]) -> int:
     if not argv:
         parser.print_help()
         return DONE
+    if argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
+        raise SurefootError(f"the verb must come first, its options after it; got {quoted(argv[0])}: surefoot VERB …")
     if not argv[0].startswith("-") and argv[0] not in VERBS:
         raise SurefootError(f'no verb "{argv[0]}" (there is {", ".join(VERBS)}).{nearest(argv[0], VERBS)}')
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        options = re.findall(r"--[a-z]+", arguments.usage)
+        hint = nearest(unknown[0], options)
+        listed = ", ".join(options)
+        raise SurefootError(f"{argv[0]} does not know {unknown[0]} (it has {listed}){'.' if hint else ''}{hint}")
     return int(arguments.verb(arguments))
 
 
@@ -75,8 +83,17 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises SurefootError."""
-        message = message.removeprefix("argument ").replace(": expected", " needs", 1)
+        message = message.removeprefix("argument ").replace(": expected", " needs", 1).replace(": must", " must", 1)
+        message = message.replace("the following arguments are required: ", "still needed: ")
         raise SurefootError(f"{message} (see `{self.prog} --help`)")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Lists the verbs without a line of its own for the word VERB."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        return text.split("\n", 1)[1] if action.nargs == argparse.PARSER else text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,11 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         usage="surefoot VERB …",
         description="From a model's baseline to its target by verified steps.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"surefoot {_version()}")
-    verbs = parser.add_subparsers(title="verbs", metavar="", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _init_parser(verbs)
     _check_parser(verbs)
     _run_parser(verbs)
@@ -106,10 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: HOME/<study>/report)")
     compare = _verb(verbs, "compare", _compare, "one comparison with its verdict, after the fact", reports=True)
     compare.add_argument("source", metavar="SOURCE", help="a study")
-    compare.add_argument("arms", nargs=2, metavar=("A", "B"), help="baseline, champion, or EXPERIMENT/ARM")
+    compare.add_argument("a", metavar="A", help="the arm: baseline, champion, or EXPERIMENT/ARM")
+    compare.add_argument("b", metavar="B", help="what it is compared with")
     compare.add_argument("--metric", help="the study's primary metric by default")
     doctor = _verb(verbs, "doctor", _doctor, "what is installed, what is missing and how to get it", reports=True)
     doctor.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
+    for whole in verbs.choices.values():
+        whole.set_defaults(usage=whole.format_usage())
     return parser
 
 
@@ -119,7 +139,6 @@ def _verb(
     found: argparse.ArgumentParser = verbs.add_parser(
         name, help=says, description=says[0].upper() + says[1:] + ".", prog=f"surefoot {name}", allow_abbrev=False
     )
-    found.set_defaults(verb=verb)
     home = os.environ.get("SUREFOOT_HOME", DEFAULT_HOME)
     found.add_argument(
         "--home", type=Path, default=Path(home), metavar="DIR", help=f"where runs are kept (default: {home})"
@@ -127,6 +146,7 @@ def _verb(
     found.add_argument("--store", metavar="URL", help="the record's database (default: HOME/record.db)")
     if reports:
         found.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    found.set_defaults(verb=verb)
     return found
 
 
@@ -257,7 +277,17 @@ def _ending(story: Story, console: Any, arguments: argparse.Namespace, *, is_int
     if story.phase == "baseline":
         console.noticed("fewer than two baseline runs ended with a value, so nothing can be compared")
         return FAILED
-    return FAILED if story.run_counts.get("failed", 0) else DONE
+    return FAILED if _has_lost_runs(story) else DONE
+
+
+def _has_lost_runs(story: Story) -> bool:
+    """Whether a value that the plan asks for is missing; a run that failed once and was trained again is none."""
+    from surefoot.comparison import NoValue
+
+    arms = [story.baseline, *(arm for e in story.experiments for arm in (e.champion, *e.arms))]
+    values = [value for arm in arms if arm is not None for of_metric in arm.values.values() for value in of_metric]
+    values += [value for c in story.claims for value in (*c.step.before_values, *c.step.after_values)]
+    return NoValue.LOST in values
 
 
 def _home_option(arguments: argparse.Namespace) -> str:
@@ -308,7 +338,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     from surefoot.study.afterwards import compare_arms, comparison_text
 
-    found = compare_arms(_story(arguments, arguments.source), *arguments.arms, metric_name=arguments.metric)
+    found = compare_arms(_story(arguments, arguments.source), arguments.a, arguments.b, metric_name=arguments.metric)
     if arguments.json:
         _print_json(found)
     else:

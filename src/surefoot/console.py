@@ -13,6 +13,8 @@ from surefoot.report.sentences import claim_sentence, decision_sentence, overall
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Measurement, Metric, Status
 
+LONGEST_LABEL = 20  # a line of 80 characters has room for the bar beside it
+
 
 class Console:
     """Listens to a study and tells it on a stream, standard error by default.
@@ -47,7 +49,8 @@ class Console:
     def run_started(self, task: Task) -> None:
         """Shows which run trains."""
         if self._bar is not None:
-            self._bar.update(self._bar_task, description=f"{task.label}, seed {task.seed}")
+            label = task.label if len(task.label) <= LONGEST_LABEL else task.label[: LONGEST_LABEL - 1] + "…"
+            self._bar.update(self._bar_task, description=f"{label}, seed {task.seed}")
 
     def run_measured(self, task: Task, measurement: Measurement) -> None:
         """Nothing: a line a measurement is more than anybody reads."""
@@ -102,15 +105,13 @@ class Console:
 
     def _start_bar(self, most_runs: int) -> None:
         from rich.console import Console as RichConsole
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("runs at most,"),
-            TimeElapsedColumn(),
-            TextColumn("so far, at most {task.fields[left]}"),
+            TextColumn("runs, at most {task.fields[left]}"),
             console=RichConsole(file=self._stream),
             transient=True,
         )

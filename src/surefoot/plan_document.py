@@ -95,19 +95,21 @@ class PlanDocument:
             for key in node:
                 if not isinstance(key, str):
                     self.refuse(where, f"must have text as keys; got {quoted(key)}. Put it in quotes")
-                self._require_whole(key, where)
-            return {str(key): self._plain(value, (*where, str(key))) for key, value in node.items()}
+            return {self._whole(key, where): self._plain(value, (*where, str(key))) for key, value in node.items()}
         if isinstance(node, CommentedSeq):
             return [self._plain(value, (*where, i)) for i, value in enumerate(node)]
         if isinstance(node, CommentedBase):
             self.refuse(where, f"must be plain keys, a list or a value; got {quoted(type(node).__name__)}")
         if isinstance(node, str):
-            self._require_whole(node, where)
+            return self._whole(node, where)
         return _plain_scalar(node)
 
-    def _require_whole(self, text: str, where: Path_) -> None:
-        if any("\ud800" <= c <= "\udfff" for c in text):
-            self.refuse(where, f"must be text; got half a character in {quoted(text)}")
+    def _whole(self, text: str, where: Path_) -> str:
+        """The text with characters that JSON writes as two halves put together; refuses a half alone."""
+        try:
+            return str(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self.refuse(where, f"must be text; got half a character in {quoted(str(text))}")
 
     def line(self, where: Path_) -> int:
         """The line (from 1) of a key, or of the nearest one above it that stands in the text."""

@@ -92,9 +92,9 @@ def _another(p: Parameter, default: Any) -> Any:
     if p.kind == "float" and default == 0:
         return None
     step = default // 2 if p.kind == "int" else default / 2
-    for value in (default * 2, step, default + 1, default - 1):
+    for value in (default * 2, step, default + 1, default - 1, p.low, p.high):
         try:
-            if p.checked(value) != default:
+            if value is not None and p.checked(value) != default:
                 return value
         except SpaceError:
             continue

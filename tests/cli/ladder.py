@@ -9,7 +9,7 @@ from surefoot.run import Measurement, Metric
 from surefoot.space import SearchSpace, choice, integer, real
 from surefoot.workload import Workload
 
-EFFECTS = {"none": 0.0, "rung": -0.2, "rail": -0.1}
+EFFECTS = {"none": 0.0, "rung": -0.2, "rail": -0.1, "tangled": -0.3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ def train(config, context):
     if log := os.environ.get("LADDER_LOG"):
         with open(log, "a") as file:
             file.write(f"{config.aid} {config.slope} {context.seed}\n")
-    return {"steps": config.steps}
+    return {"steps": config.steps, "laps": 2 if config.aid == "tangled" else 1}
 
 
 def evaluate(config, context, checkpoint, split):
@@ -47,7 +47,7 @@ def evaluate(config, context, checkpoint, split):
 
 SPACE = SearchSpace(
     parameters=(
-        choice("aid", "none", "rung", "rail"),
+        choice("aid", "none", "rung", "rail", "tangled"),
         real("slope", 0.0, 1.0),
         integer("steps", 1, 1000),
         integer("pause_ms", 0),
@@ -65,7 +65,7 @@ WORKLOAD = Workload(
     evaluate=evaluate,
     fingerprint=lambda root: "ladder-data",
     sources=("ladder",),
-    drivers={"steps": ("steps",)},
+    drivers={"steps": ("steps",), "laps": ()},
 )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from scipy import stats
 
-from surefoot.errors import StatisticsError
-from surefoot.stats.intervals import bootstrap_interval, bound_after_none, share_interval
+from surefoot.stats.intervals import bound_after_none, share_interval
 
 
 @pytest.mark.parametrize(("hits", "n"), [(h, n) for n in (1, 2, 5, 8, 30) for h in range(0, n + 1, max(1, n // 3))])
@@ -20,18 +18,3 @@ def test_the_interval_of_a_share_is_clopper_and_pearsons(hits, n):
 def test_seeds_without_a_failure_bound_its_probability_only_so_far(n, bound):
     assert bound_after_none(n) == pytest.approx(bound, abs=0.005)
     assert (1 - bound_after_none(n)) ** n == pytest.approx(0.05, rel=1e-12)
-
-
-@pytest.mark.parametrize("n", [0, 1, 3, 9])
-def test_the_bootstrap_is_refused_below_ten_seeds(n):
-    with pytest.raises(StatisticsError, match=f"at least 10 seeds; got {n}: use the t interval"):
-        bootstrap_interval([float(k) for k in range(n)], np.random.default_rng(0))
-
-
-def test_the_bootstrap_interval_is_repeatable_and_holds_the_mean():
-    values = np.random.default_rng(5).normal(3.0, 1.0, 40).tolist()
-    first, again = (bootstrap_interval(values, np.random.default_rng(1)) for _ in range(2))
-    assert first == again
-    assert first[0] < np.mean(values) < first[1]
-    plain = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    assert first == pytest.approx((plain.low, plain.high), abs=0.1)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import math
-import os
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -49,13 +47,6 @@ def png(figure: Figure) -> bytes:
         stream = io.BytesIO()
         canvas.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor=PAPER, metadata={"Software": None})
     return stream.getvalue()
-
-
-def draw_png(figure: Figure, path: Path) -> None:
-    """Writes the figure as a PNG; the file is whole or absent."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(png(figure))
-    os.replace(temporary, path)
 
 
 def _draw(figure: Figure) -> Canvas:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from surefoot.claim import Claim
+from surefoot.comparison import NoValue
 from surefoot.plan import confirming_seeds
 from surefoot.report.markdown import bullets, heading, paragraph, table
 from surefoot.report.sentences import (
@@ -47,10 +48,12 @@ from surefoot.report.words import (
     number,
     numbers_in,
     p_value,
+    percent,
     settings,
     short_hash,
     unit_of,
 )
+from surefoot.stats.intervals import bound_after_none
 
 
 def journal_markdown(story: Story) -> str:
@@ -183,6 +186,12 @@ def chance_sentences(story: Story) -> list[str]:
     if story.q_values:
         shown = [f"{name} {p_value(q)}" for name, q in story.q_values.items()]
         told.append(f"False-discovery rate q (Benjamini-Hochberg over all arms): {', '.join(shown)}.")
+    if story.overall is not None and not any(isinstance(v, NoValue) for v in story.overall.step.after_values):
+        n = len(story.overall.step.after_values)
+        told.append(
+            f"None of the champion's {n} fresh seeds diverged; that only bounds the probability of a divergence "
+            f"below {percent(bound_after_none(n))}."
+        )
     return told
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit
 
-from surefoot.errors import StatisticsError
 from surefoot.stats.noise import NO_PRIOR, Prior, sample_variance
 
 
@@ -95,10 +94,3 @@ def two_sample_difference(a: Sequence[float], b: Sequence[float], prior: Prior =
         df = (qa + qb) ** 2 / spread if spread > 0 else na + nb - 2
         variance, error, method = (va + vb) / 2, math.sqrt(qa + qb), "Welch's t"
     return Estimate(mean=mean, standard_error=error, df=df, sd=math.sqrt(variance), n=min(na, nb), method=method)
-
-
-def check_finite(values: Sequence[float], what: str) -> None:
-    """Raises StatisticsError where a value is not a finite number."""
-    for value in values:
-        if not math.isfinite(value):
-            raise StatisticsError(f"{what} must be finite numbers; got {value}")

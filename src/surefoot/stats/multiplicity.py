@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import false_discovery_control
-
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Holm's adjusted p-values in the given order: compare each with the family's alpha.
@@ -23,4 +21,9 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
     """Benjamini-Hochberg q-values in the given order (scipy.stats.false_discovery_control)."""
-    return tuple(float(q) for q in false_discovery_control(list(p_values))) if p_values else ()
+    if not p_values:
+        return ()
+    # scipy.stats takes most of a second to load, which `status` and `journal` should not cost everyone.
+    from scipy.stats import false_discovery_control
+
+    return tuple(float(q) for q in false_discovery_control(list(p_values)))

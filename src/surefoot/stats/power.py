@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from scipy.special import nctdtr, nctdtrinc, ndtri, stdtrit
+from scipy.special import nctdtrinc, ndtri, stdtrit
 
 POWER = 0.80
 MOST_SEEDS = 1000
@@ -43,12 +43,6 @@ def seeds_needed(
         if detectable_effect(sd, n, df, alpha=alpha, power=power, is_paired=is_paired) <= effect:
             return n
     return None
-
-
-def power_at(effect: float, sd: float, n: int, df: float, *, alpha: float = 0.05) -> float:
-    """The probability that a one-sided paired t test at `alpha` shows a true difference `effect`."""
-    critical = float(stdtrit(df, 1 - alpha))
-    return float(1 - nctdtr(df, effect / sd * math.sqrt(n), critical))
 
 
 @lru_cache(maxsize=4096)

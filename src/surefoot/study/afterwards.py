@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from surefoot.comparison import NoValue, Value
+from surefoot.confounds import fact_differences
 from surefoot.errors import StatisticsError, SurefootError, nearest, quoted
 from surefoot.plan import Prediction
 from surefoot.report.story import ArmStory, Story
+from surefoot.run import Status
 from surefoot.verdict import decide
+from surefoot.workload import find_workload
 
 
 def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None) -> dict[str, Any]:
@@ -39,6 +42,7 @@ def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None
         metric=metrics[name],
         rule=dataclasses.replace(story.rule, looks=(len(seeds),)),
         noise=story.noise[name],
+        confounds=_confounds(story, first, second),
     )
     return {
         "study": story.study,
@@ -57,6 +61,7 @@ def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None
         },
         "verdict": str(verdict.answer),
         "cause": str(verdict.cause),
+        "confounds": list(verdict.confounds),
         "reason": verdict.reason,
         "n": verdict.n,
         "estimate": verdict.estimate,
@@ -111,6 +116,14 @@ def _arm(arms: Mapping[str, ArmStory], name: str) -> ArmStory:
         there = ", ".join(arms) or "none yet"
         raise SurefootError(f"no arm {quoted(name)} has runs here (there is {there}){'.' if hint else ''}{hint}")
     return arms[name]
+
+
+def _confounds(story: Story, first: ArmStory, second: ArmStory) -> tuple[str, ...]:
+    """In what the two arms' runs differ although none of the settings between them says so."""
+    changed = {k for k in first.config if first.config[k] != second.config.get(k)}
+    complete = [[run for run in arm.runs if run.status is Status.COMPLETE] for arm in (first, second)]
+    differences = fact_differences(*complete, changed=changed, drivers=find_workload(story.workload).drivers)
+    return tuple(str(d) for d in differences if not d.is_declared)
 
 
 def _plain(value: Value) -> float | str:

@@ -20,7 +20,7 @@ def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[st
     Effects are in the metric's unit once `story` knows the baseline's noise, else in standard
     deviations of a paired difference.
     """
-    noise = story.noise[plan.primary] if story else Noise()
+    noise = story.noise.get(plan.primary, Noise()) if story else Noise()
     experiments = [_experiment(plan, e, noise) for e in plan.experiments]
     metric = plan.metric(plan.primary)
     confirming = plan.rule.confirm_seeds * (1 + len(plan.experiments)) if plan.experiments else 0
@@ -53,7 +53,8 @@ def forecast_text(found: Mapping[str, Any]) -> str:
         + (f" (a run's spread here: {found['noise_sd']:.3g}{unit})" if found["noise_sd"] else ""),
     ]
     for e in found["experiments"]:
-        lines.append(f"{e['id']}: {e['arms']} arms, at most {e['most_runs']} runs; {_detects(e, unit)}")
+        arms = "1 arm" if e["arms"] == 1 else f"{e['arms']} arms"
+        lines.append(f"{e['id']}: {arms}, at most {e['most_runs']} runs; {_detects(e, unit)}")
     lines.append(f"confirmation: at most {found['confirmation_runs_most']} runs on fresh seeds, fewer with fewer steps")
     lines.append(f"at most {found['most_runs']} runs in all; races that end early make it fewer")
     lines += [f"warning: {text}" for text in found["warnings"]]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from surefoot.claim import Claim
+from surefoot.errors import PlanError
 from surefoot.execution import Outcome, Task, WorkerPool
 from surefoot.plan import Plan
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import Record
-from surefoot.study.registration import register
-from surefoot.study.telling import confirming_seeds_of, state_payload, tell, walk_of
+from surefoot.study.registration import register, registrations
+from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, walk_of
 from surefoot.study.walk import BASELINE, Request, Walk
 from surefoot.verdict import Verdict
 from surefoot.workload import Workload, check_requirements, find_workload
@@ -74,11 +76,12 @@ class Study:
         self.id = record.add_study(plan.study, plan.workload)
         self.is_new_revision, self.notes = register(record, self.id, plan)
         self._failed_now: set[str] = set()
+        self._read: dict[int, Run] = {}
         self._note_new_fingerprints()
 
     def story(self) -> Story:
         """The study as the record tells it now."""
-        return self._tell(self._walk(ended_runs(self.record.runs(self.id, with_measurements=True))))
+        return self._tell(self._walk(ended_runs(self._runs())))
 
     def run(self, pool: WorkerPool, listener: Listener) -> Story:
         """Trains what the plan still needs, to its end, its budget or an interrupt; the story then.
@@ -126,10 +129,19 @@ class Study:
                 self.notes = (*self.notes, note)
                 self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": note})
 
+    def _runs(self) -> list[Run]:
+        """The study's runs; the measurements of one that has ended change no more, so they are read once."""
+        runs = self.record.runs(self.id)
+        new = [run.key for run in runs if run.status is not Status.RUNNING and run.id not in self._read]
+        self._read |= {run.id: run for run in self.record.completed(new).values()}
+        return [self._read.get(run.id, run) for run in runs]
+
     def _walk_on(self) -> Walk:
         """The walk that training goes by: a failed run that may be tried again is wanted once more."""
-        runs = self.record.runs(self.id, with_measurements=True)
-        settled = {i for kind in ("decision", "claim") for e in self.record.events(self.id, kind) for i in e.payload["runs"]}
+        runs = self._runs()
+        settled = {
+            i for kind in ("decision", "claim") for e in self.record.events(self.id, kind) for i in e.payload["runs"]
+        }
         settled_keys = {run.key for run in runs if run.id in settled} | self._failed_now
         failures = Counter(run.key for run in runs if run.status is Status.FAILED)
         again = {key for key, times in failures.items() if times < MOST_ATTEMPTS and key not in settled_keys}
@@ -185,6 +197,10 @@ class Study:
         tasks = [self._task(key, request) for key, request in wanted.items()]
         outcomes = pool.run(tasks, on_start=start, on_measurement=listener.run_measured, on_end=end)
         self._failed_now |= {o.task.key for o in outcomes if o.status is Status.FAILED}
+
+    def _notice(self, text: str, listener: Listener) -> None:
+        self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
+        listener.noticed(text)
 
     def _task(self, key: str, request: Request) -> Task:
         minutes = self.plan.budget.run_minutes
@@ -263,7 +279,7 @@ class Study:
             listener.decided(story, self._tell(found))
         if found.overall is not None:
             claims = self.record.events(self.id, "claim")
-            payload = _claim_payload(found, self._confirming_runs(found))
+            payload = _claim_payload(found)
             if not claims or claims[-1].payload != payload:
                 self.record.add_event(self.id, kind="claim", experiment=None, payload=payload)
                 listener.claimed(self._tell(found))
@@ -271,8 +287,8 @@ class Study:
     def _put_verdicts_on_record(self, story: ExperimentStory) -> None:
         # A process killed between a verdict and its decision must not say the verdict twice.
         known = [dataclasses.asdict(row) for row in self.record.verdicts(self.id) if row.experiment == story.id]
-        for row in (_verdict_row(verdict) for verdict in story.verdicts):
-            if not any(row.items() <= {k: v for k, v in other.items()}.items() for other in known):
+        for row in map(_verdict_row, _answers(story)):
+            if not any(all(other[name] == value for name, value in row.items()) for other in known):
                 self.record.add_verdict(self.id, experiment=story.id, **row)
 
     def _use_all(self, story: ExperimentStory) -> None:
@@ -284,8 +300,8 @@ class Study:
                     self.record.use_run(self.id, run.id, experiment=story.id, arm=arm.name if arm else "")
                     known.add((run.id, story.id))
 
-    def _put_state_on_record(self, story: Story) -> None:
-        payload = state_payload(story, *self._prints())
+    def _put_state_on_record(self, found: Walk) -> None:
+        payload = state_payload(self._tell(found), found, *self._prints())
         states = self.record.events(self.id, "state")
         if not states or states[-1].payload != payload:
             self.record.add_event(self.id, kind="state", experiment=None, payload=payload)
@@ -307,26 +323,22 @@ class Study:
             return
         if not openings:
             self.record.add_event(self.id, kind="opening", experiment=None, payload={"champion": champion})
-        seeds = confirming_seeds_of(self.plan, self.record, self.id)
-        configs = {"baseline": found.path_configs[0], "champion": found.champion}
-        tasks = [self._evaluation(config, seed, name) for name, config in configs.items() for seed in seeds]
-        measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in configs}
-        for outcome in pool.run([t for t in tasks if t is not None]):
+        runs = {"baseline": found.fresh[0].runs, "champion": found.fresh[-1].runs}
+        measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in runs}
+        complete = [(name, run) for name, some in runs.items() for run in some if run.status is Status.COMPLETE]
+        for outcome in pool.run(self._evaluation(run, name) for name, run in complete):
             if outcome.status is Status.COMPLETE:
                 measured[outcome.task.label].append(outcome.values)
             else:
-                listener.noticed(f"{outcome.task.label} on the test split: {outcome.status} ({outcome.reason})")
+                self._notice(f"{outcome.task.label} on the test split: {outcome.status} ({outcome.reason})", listener)
         if not pool.is_interrupted:
             payload = {"champion": champion, "values": measured}
             self.record.add_event(self.id, kind="opening", experiment=None, payload=payload)
 
-    def _evaluation(self, config: Mapping[str, Any], seed: int, label: str) -> Task | None:
-        key = self.key(config, seed)
-        run = self.record.completed([key]).get(key)
-        if run is None or run.status is not Status.COMPLETE:
-            return None
+    def _evaluation(self, run: Run, label: str) -> Task:
+        request = Request(config=run.config, seed=run.seed, experiment=label, arm=label)
         return dataclasses.replace(
-            self._task(key, Request(config=config, seed=seed, experiment=label, arm=label)),
+            self._task(run.key, request),
             kind="evaluate",
             checkpoint="last",
             checkpoint_hash=run.checkpoints.get("last", ""),
@@ -340,22 +352,32 @@ def artifacts_of(home: Path, key: str) -> Path:
     return home / "artifacts" / key[:2] / key
 
 
-def _decision_payload(story: ExperimentStory, plan: Plan) -> dict[str, Any]:
+def _decision_payload(story: ExperimentStory, found: Walk) -> dict[str, Any]:
+    """The decision and the runs it rests on: a failed one among them is not tried again, as that could change it."""
     assert story.choice is not None
-    content = {e.id: e.content_hash for e in plan.experiments}
+    arms = [arm for arm in (story.champion, *story.arms) if arm is not None]
+    baseline = found.baseline.runs[: story.rule.seeds] if found.baseline else ()
+    runs = {run.id for run in (*baseline, *(run for arm in arms for run in arm.runs))}
     return {
-        "content": content[story.id],
         "state": story.state,
         "decision": str(story.choice.decision),
         "arm": story.choice.arm,
         "reason": story.choice.reason,
         "champion_before": config_hash(story.champion_before),
         "champion_after": config_hash(story.champion_after),
+        "predictions": [_prediction_of(verdict) for verdict in _answers(story)],
+        "runs": sorted(runs) if story.state == "decided" else [],
     }
 
 
-def _decision_key(experiment: str | None, payload: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (experiment, *(payload[k] for k in ("content", "state", "decision", "arm", "champion_before")))
+def _answers(story: ExperimentStory) -> tuple[Verdict, ...]:
+    """The verdicts on what was predicted, of arms and of contrasts."""
+    return (*story.verdicts, *(c.verdict for c in story.contrasts if c.verdict.prediction.is_registered))
+
+
+def _prediction_of(verdict: Verdict) -> list[str]:
+    prediction = verdict.prediction
+    return [prediction.subject, prediction.metric, prediction.relation, str(verdict.answer), str(verdict.cause)]
 
 
 def _verdict_row(verdict: Verdict) -> dict[str, Any]:
@@ -386,7 +408,8 @@ def _claim_payload(found: Walk) -> dict[str, Any]:
     assert found.overall is not None
     return {
         "path": [config_hash(config) for config in found.path_configs],
-        "seeds": list(found.confirm_seeds),
+        "seeds": list(found.fresh[0].seeds),
+        "runs": sorted(run.id for arm in found.fresh for run in arm.runs),
         "claims": [_claim_row(claim) for claim in (*found.claims, found.overall)],
     }
 

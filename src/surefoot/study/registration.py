@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from surefoot.plan import Experiment, Plan, Rule
+from surefoot.plan import BLOCK, Experiment, Plan, Rule
 from surefoot.report.story import RevisionStory
+from surefoot.run import config_hash
 from surefoot.storage import ExperimentRow, Record, RevisionRow
 from surefoot.study.walk import FIRST_REPEAT_BLOCK, Registration
 
@@ -65,10 +66,8 @@ def revision_stories(record: Record, study_id: int) -> tuple[RevisionStory, ...]
 
 def _add_revision(record: Record, study_id: int, plan: Plan) -> RevisionRow:
     complete = sum(run.status == "COMPLETE" for run in record.runs(study_id))
-    results = [
-        f"{event.experiment}: {event.payload['decision']}{' ' + event.payload['arm'] if event.payload['arm'] else ''}"
-        for event in record.events(study_id, "decision")
-    ]
+    latest = {event.experiment: event.payload for event in record.events(study_id, "decision")}
+    results = [f"{name}: {_shown_decision(payload)}" for name, payload in latest.items()]
     if complete:
         results.insert(0, f"{complete} finished runs")
     return record.add_revision(
@@ -88,74 +87,110 @@ def _registration(
     revision: RevisionRow,
     earlier: Sequence[ExperimentRow],
 ) -> tuple[Registration, list[str]]:
-    begun = {use.experiment for use in record.uses(study_id)}
-    same_id = [row for row in earlier if row.key == experiment.id]
-    fresh = Registration(
-        revision=revision.number,
-        plan_hash=revision.plan_hash,
-        registered_at=revision.registered_at,
-        rule=plan.rule_of(experiment),
-        block=_repeat_block(plan.repeat_number(experiment)),
-    )
-    if same_id:
-        return _registered_again(experiment, same_id[-1], fresh, experiment.id in begun, record, study_id)
-    return _registered_anew(plan, experiment, earlier, fresh, begun)
-
-
-def _registered_again(
-    experiment: Experiment, last: ExperimentRow, fresh: Registration, has_begun: bool, record: Record, study_id: int
-) -> tuple[Registration, list[str]]:
-    """An id that an earlier revision had: its own registration stands unless its text changed before it began."""
+    """What the experiment is registered as, and in sentences what its edit does not change."""
+    seeds = {run.id: run.seed for run in record.runs(study_id)}
+    blocks = {use.experiment: (seeds[use.run_id] - 1) // BLOCK for use in record.uses(study_id)}
+    fresh, asks_again = _registered_anew(plan, experiment, revision, [r for r in earlier if r.key in blocks])
+    last = next((row for row in reversed(earlier) if row.key == experiment.id), None)
+    if last is None:
+        return fresh, asks_again
     old = _from_json(last.definition["registration"])
-    is_same = last.content_hash == experiment.content_hash
-    if not has_begun:
-        return (dataclasses.replace(fresh, known=old.known) if not is_same or old.rule != fresh.rule else old), []
-    notes = []
-    if old.rule != fresh.rule:
-        notes.append(
-            f"{experiment.id} has been looked at, so it keeps the rule it was registered with ({_shown(old.rule)}); "
-            "more seeds after a look would not be free. To ask again, add an experiment with "
-            f"`repeats: {experiment.id}`: it trains fresh seeds at half the error"
-        )
-    if is_same:
+    is_same_rule = old.rule == plan.rule.respent(_times_asked(old))
+    edit = _edit(record, study_id, plan, experiment, last)
+    if experiment.id not in blocks:
+        return (fresh, asks_again) if edit or not is_same_rule else (old, [])
+    if old.block is None:
+        # Its seeds stay too: a reordered plan must not ask again on some that nobody has seen.
+        old = dataclasses.replace(old, block=blocks[experiment.id])
+    if edit and asks_again:
+        return dataclasses.replace(fresh, known=(*old.known, edit, *fresh.known)), asks_again
+    notes = [] if is_same_rule else [_kept_rule(experiment, old.rule)]
+    if not edit:
         return old, notes
-    results = [
-        f"{e.payload['decision']} {e.payload['arm']}".strip()
-        for e in record.events(study_id, "decision")
-        if e.experiment == experiment.id
-    ]
-    known = f"edited in revision {fresh.revision}, when " + (
-        f"its decision ({results[-1]}) was known" if results else "some of its runs were known"
-    )
-    return dataclasses.replace(fresh, rule=old.rule, block=old.block, known=(*old.known, known)), notes
+    known = tuple(dict.fromkeys((*old.known, edit, *fresh.known)))
+    return dataclasses.replace(fresh, rule=old.rule, block=old.block, known=known), notes
+
+
+def _edit(record: Record, study_id: int, plan: Plan, experiment: Experiment, last: ExperimentRow) -> str:
+    """What was known when an experiment that has begun was edited; empty where its question stands as it was."""
+    now, before = plan.definition(), _revision(record, last).known["definition"]
+    metrics = {plan.primary, *(p.metric for p in experiment.predictions)}
+    if last.content_hash == experiment.content_hash and _judged_by(now, metrics) == _judged_by(before, metrics):
+        return ""
+    number = record.revisions(study_id)[-1].number
+    decisions = [e.payload for e in record.events(study_id, "decision") if e.experiment == experiment.id]
+    known = f"its decision ({_shown_decision(decisions[-1])})" if decisions else "some of its runs"
+    return f"edited in revision {number}, when {known} {'was' if decisions else 'were'} known"
 
 
 def _registered_anew(
-    plan: Plan, experiment: Experiment, earlier: Sequence[ExperimentRow], fresh: Registration, begun: set[str]
+    plan: Plan, experiment: Experiment, revision: RevisionRow, begun: Sequence[ExperimentRow]
 ) -> tuple[Registration, list[str]]:
-    """A new id; the same arms under a new name are a repeat, on fresh seeds and with re-spent error."""
-    changes = [dict(arm.changes) for arm in experiment.arms]
-    twins, overlaps = [], []
-    for key in dict.fromkeys(row.key for row in earlier if row.key in begun):
-        tried = next(row for row in reversed(earlier) if row.key == key).definition["experiment"]["arms"].values()
-        shared = [c for c in changes if c in list(tried)]
-        if shared and len(shared) == len(changes):
-            twins.append(key)
-        elif shared:
-            overlaps.append(f"{len(shared)} of its arms had been trained in {key}")
-    if twins and not experiment.repeats:
-        number = len(twins)
-        note = (
-            f"{experiment.id} asks again what {', '.join(twins)} asked: it counts as a repeat, "
-            "on fresh seeds and with re-spent error"
+    """The experiment as a new one, on fresh seeds and with re-spent error where its arms were asked about before.
+
+    An arm is the same whatever it is called and whatever settings of the baseline it repeats. Some
+    arms alone do not make a repeat, unless another rule would give them more seeds or more error.
+    """
+    configs = _configs(plan, {arm.name: arm.changes for arm in experiment.arms})
+    number, twins, known = plan.repeat_number(experiment), [], []
+    for row in begun:
+        shared = configs & _configs(plan, row.definition["experiment"]["arms"])
+        if row.key == experiment.id or not shared:
+            continue
+        earlier = _from_json(row.definition["registration"])
+        if shared == configs or earlier.rule != plan.rule.respent(_times_asked(earlier)):
+            number = max(number, _times_asked(earlier) + 1)
+            twins.append(row.key)
+        else:
+            known.append(f"{len(shared)} of its arms had been trained in {row.key}")
+    notes = []
+    if number > plan.repeat_number(experiment):
+        names = ", ".join(dict.fromkeys(twins))
+        notes.append(
+            f"{experiment.id} asks again what {names} asked: it counts as a repeat, on fresh seeds "
+            "and with re-spent error"
         )
-        rule, block = plan.rule.respent(number), _repeat_block(number)
-        return dataclasses.replace(fresh, rule=rule, block=block, known=(note,)), [note]
-    return dataclasses.replace(fresh, known=tuple(overlaps)), []
+    return Registration(
+        revision=revision.number,
+        plan_hash=revision.plan_hash,
+        registered_at=revision.registered_at,
+        rule=plan.rule.respent(number),
+        block=FIRST_REPEAT_BLOCK + number if number else None,
+        known=tuple(dict.fromkeys((*notes, *known))),
+    ), notes
 
 
-def _repeat_block(number: int) -> int | None:
-    return FIRST_REPEAT_BLOCK + number if number else None
+def _configs(plan: Plan, arms: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The arms as configs on the baseline, without the baseline itself."""
+    return {config_hash({**plan.baseline, **changes}) for changes in arms.values()} - {config_hash(plan.baseline)}
+
+
+def _judged_by(definition: Mapping[str, Any], metrics: Collection[str]) -> list[Any]:
+    """What of a plan a verdict depends on besides the experiment and the rule: goals and least effects, no target."""
+    found = [(m[0], m[3]) for m in (definition["metrics"].get(name, [None] * 4) for name in sorted(metrics))]
+    return [definition["primary"], *found]
+
+
+def _kept_rule(experiment: Experiment, rule: Rule) -> str:
+    return (
+        f"{experiment.id} has been looked at, so it keeps the rule it was registered with ({_shown(rule)}); "
+        "more seeds after a look would not be free. To ask again, add an experiment with "
+        f"`repeats: {experiment.id}`: it trains fresh seeds at half the error"
+    )
+
+
+def _times_asked(registration: Registration) -> int:
+    """How often its question had been asked before it was registered."""
+    return max((registration.block or 0) - FIRST_REPEAT_BLOCK, 0)
+
+
+def _revision(record: Record, row: ExperimentRow) -> RevisionRow:
+    return next(r for r in record.revisions(row.study_id) if r.id == row.revision_id)
+
+
+def _shown_decision(payload: Mapping[str, Any]) -> str:
+    word = payload["decision"] if payload["state"] == "decided" else payload["state"]
+    return f"{word} {payload['arm']}".strip()
 
 
 def _shown(rule: Rule) -> str:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from surefoot.errors import RecordError
 from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
@@ -20,6 +21,8 @@ UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
 
 def read_story(record: Record, study_id: int, plan: Plan) -> Story:
     """The story of a study from its record alone: no data is needed, and nothing trains."""
+    if len(registrations(record, study_id)) < len(plan.experiments):
+        raise RecordError(f'study "{plan.study}" was interrupted while its plan came on record; run it again')
     workload = find_workload(plan.workload)
     states = record.events(study_id, "state")
     runs = record.runs(study_id, with_measurements=True)
@@ -148,7 +151,9 @@ def _earlier_confirmations(record: Record, study_id: int, path: list[str]) -> tu
     if not path or not earlier:
         return 0, 0
     seeds = {run.id: run.seed for run in record.runs(study_id)}
-    seen = {(seeds[use.run_id] - CONFIRM_SEED) // BLOCK for use in record.uses(study_id) if use.experiment == CONFIRMATION}
+    seen = {
+        (seeds[use.run_id] - CONFIRM_SEED) // BLOCK for use in record.uses(study_id) if use.experiment == CONFIRMATION
+    }
     asked = [block for block, other in enumerate(earlier) if block in seen and _questions(other) & _questions(path)]
     return len(earlier), len(asked)
 

@@ -75,7 +75,10 @@ class Material:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Walk:
-    """Where a study stands: its parts told so far, and the runs it wants next."""
+    """Where a study stands: its parts told so far, and the runs it wants next.
+
+    `fresh` are the configs of the path on the confirmation's seeds.
+    """
 
     phase: str
     baseline: ArmStory | None
@@ -86,7 +89,7 @@ class Walk:
     noise: Mapping[str, Noise]
     claims: tuple[Claim, ...] = ()
     overall: Claim | None = None
-    confirm_seeds: tuple[int, ...] = ()
+    fresh: tuple[ArmStory, ...] = ()
     wanted: tuple[Request, ...] = ()
     champion_values: tuple[float, ...] = ()
     q_values: Mapping[str, float] = field(default_factory=dict)
@@ -119,24 +122,38 @@ def gap_to_target(plan: Plan, values: Sequence[float]) -> float | None:
     return metric.sign * (metric.target - sum(values) / len(values))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stop:
+    """A config the champion stood on: the experiment that adopted it, on which block of seeds, and what it allowed."""
+
+    experiment: str
+    label: str
+    config: Config
+    block: int = 0
+    allow: tuple[str, ...] = ()
+
+
 class _Walker:
     """One walk: the champion, its path and the noise as they grow from experiment to experiment."""
 
     def __init__(self, material: Material) -> None:
         self.material, self.plan, self.workload = material, material.plan, material.workload
         self.primary = self.plan.metric(self.plan.primary)
-        self.champion: Config = dict(self.plan.baseline)
-        self.path_configs: list[Config] = [self.champion]
-        self.path_names: list[tuple[str, str]] = [(BASELINE, BASELINE)]
+        self.path = [_Stop(experiment=BASELINE, label=BASELINE, config=dict(self.plan.baseline))]
+        rules = [self.plan.rule, *(r.rule for r in material.registrations.values())]
+        self.most_seeds = max(rule.seeds for rule in rules)
         self.past: dict[str, list[PairedSet]] = {m.name: [] for m in self.plan.metrics}
         self.floor: Mapping[str, tuple[Value, ...]] = {m.name: () for m in self.plan.metrics}
         self.comparisons = 0
         self.wanted: dict[tuple[str, int], Request] = {}
 
+    @property
+    def champion(self) -> Config:
+        return self.path[-1].config
+
     def walk(self) -> Walk:
         """Baseline, experiments in order, confirmation; stops where runs are missing."""
-        rules = [self.plan.rule, *(r.rule for r in self.material.registrations.values())]
-        seeds = exploring_seeds(max(rule.seeds for rule in rules))
+        seeds = exploring_seeds(self.most_seeds)
         baseline = self._arm(Arm(name=BASELINE, changes={}), self.champion, seeds, BASELINE)
         told: list[ExperimentStory] = []
         is_open = bool(self.wanted) or len(numbers(baseline.values[self.primary.name])) < 2
@@ -148,7 +165,7 @@ class _Walker:
             is_open = is_open or story.state == "running"
         claims: tuple[Claim, ...] = ()
         overall: Claim | None = None
-        fresh: list[tuple[Value, ...]] = []
+        fresh: tuple[ArmStory, ...] = ()
         if not is_open:
             phase, claims, overall, fresh = self._confirmation()
         return Walk(
@@ -156,14 +173,14 @@ class _Walker:
             baseline=baseline,
             experiments=tuple(_with_next(told)),
             champion=self.champion,
-            path=self._path(fresh, claims),
-            path_configs=tuple(self.path_configs),
+            path=self._points(fresh, claims),
+            path_configs=tuple(stop.config for stop in self.path),
             noise=self._noise(),
             claims=claims,
             overall=overall,
-            confirm_seeds=self._fresh_seeds() if len(self.path_configs) > 1 else (),
+            fresh=fresh,
             wanted=tuple(self.wanted.values()),
-            champion_values=self._known_values(self.champion, seeds),
+            champion_values=self._known_values(self.path[-1]),
             q_values=_q_values(told),
             expected_false_adopts=sum(len(e.steps) * e.rule.adopt_alpha for e in told if e.state == "decided"),
         )
@@ -172,8 +189,9 @@ class _Walker:
         """The noise of each metric by now; of the baseline only the first `seeds` count, all without."""
         return {name: study_noise(numbers(self.floor[name][:seeds]), past) for name, past in self.past.items()}
 
-    def _known_values(self, config: Config, seeds: Sequence[int]) -> tuple[float, ...]:
-        runs = [self.material.find(config, seed) for seed in seeds]
+    def _known_values(self, stop: _Stop) -> tuple[float, ...]:
+        """The primary metric of a champion on the exploring seeds it was adopted on, as far as they are trained."""
+        runs = [self.material.find(stop.config, seed) for seed in exploring_seeds(self.most_seeds, stop.block)]
         return numbers([value_of(run, self.primary.name) for run in runs if run is not None])
 
     def _arm(self, arm: Arm, config: Config, seeds: Sequence[int], experiment: str) -> ArmStory:
@@ -243,7 +261,7 @@ class _Walker:
         choice = Choice(decision=Decision.KEEP, reason=skipped) if skipped else None
         if state == "decided":
             choice = race.choice()
-            self._adopt(experiment, choice, race)
+            self._adopt(experiment, choice, race, block)
             self._remember(race)
         return self._told(
             number,
@@ -267,13 +285,18 @@ class _Walker:
         )
 
     def _gap(self) -> float | None:
-        return gap_to_target(self.plan, self._known_values(self.champion, exploring_seeds(self.plan.rule.seeds)))
+        return gap_to_target(self.plan, self._known_values(self.path[-1]))
 
-    def _adopt(self, experiment: Experiment, choice: Choice, race: Race) -> None:
+    def _adopt(self, experiment: Experiment, choice: Choice, race: Race, block: int) -> None:
         if choice.decision is Decision.ADOPT:
-            self.champion = race.configs[choice.arm]
-            self.path_configs.append(self.champion)
-            self.path_names.append((experiment.id, f"{experiment.id}: {choice.arm}"))
+            stop = _Stop(
+                experiment=experiment.id,
+                label=f"{experiment.id}: {choice.arm}",
+                config=race.configs[choice.arm],
+                block=block,
+                allow=experiment.allow,
+            )
+            self.path.append(stop)
 
     def _remember(self, race: Race) -> None:
         """Adds the experiment's pairs to what the study knows of its noise."""
@@ -290,23 +313,18 @@ class _Walker:
                 if len(pairs) >= 2:
                     self.past[metric].append(paired_set([a for a, _ in pairs], [b for _, b in pairs]))
 
-    def _fresh_seeds(self) -> tuple[int, ...]:
-        return confirming_seeds(self.plan.rule.confirm_seeds, self.material.confirm_block)
-
-    def _confirmation(self) -> tuple[str, tuple[Claim, ...], Claim | None, list[tuple[Value, ...]]]:
-        if len(self.path_configs) == 1:
-            return "done", (), None, []
-        seeds = self._fresh_seeds()
-        stories = [
-            self._arm(Arm(name=label, changes={}), config, seeds, CONFIRMATION)
-            for (_, label), config in zip(self.path_names, self.path_configs, strict=True)
-        ]
-        values = [story.values[self.primary.name] for story in stories]
+    def _confirmation(self) -> tuple[str, tuple[Claim, ...], Claim | None, tuple[ArmStory, ...]]:
+        if len(self.path) == 1:
+            return "done", (), None, ()
+        seeds = confirming_seeds(self.plan.rule.confirm_seeds, self.material.confirm_block)
+        stories = tuple(
+            self._arm(Arm(name=stop.label, changes={}), stop.config, seeds, CONFIRMATION) for stop in self.path
+        )
         if self.wanted:
-            return "confirm", (), None, values
+            return "confirm", (), None, stories
         steps = [self._step(stories, i, i + 1) for i in range(len(stories) - 1)]
         whole = self._step(stories, 0, len(stories) - 1)
-        return "done", self._claims(steps), self._claims([whole])[0], values
+        return "done", self._claims(steps), self._claims([whole])[0], stories
 
     def _claims(self, steps: Sequence[Step]) -> tuple[Claim, ...]:
         """The claims; one asked again on other fresh seeds has half the error to spend, and half again."""
@@ -326,9 +344,12 @@ class _Walker:
     def _step(self, stories: Sequence[ArmStory], i: int, j: int) -> Step:
         before, after = stories[i], stories[j]
         changed = {k for k in after.config if after.config[k] != before.config.get(k)}
-        allow = {fact for e in self.plan.experiments for fact in e.allow}
         differences = fact_differences(
-            after.runs, before.runs, changed=changed, drivers=self.workload.drivers, allow=allow
+            [run for run in after.runs if run.status is Status.COMPLETE],
+            [run for run in before.runs if run.status is Status.COMPLETE],
+            changed=changed,
+            drivers=self.workload.drivers,
+            allow={fact for stop in self.path[i + 1 : j + 1] for fact in stop.allow},
         )
         return Step(
             name=after.name if j == i + 1 else "baseline → champion",
@@ -339,26 +360,23 @@ class _Walker:
             confounds=tuple(str(d) for d in differences if not d.is_declared),
         )
 
-    def _path(self, fresh: Sequence[tuple[Value, ...]], claims: Sequence[Claim]) -> tuple[PathPoint, ...]:
-        seeds = exploring_seeds(self.plan.rule.seeds)
-        points = []
-        for i, ((experiment, label), config) in enumerate(zip(self.path_names, self.path_configs, strict=True)):
-            points.append(
-                PathPoint(
-                    label=label,
-                    experiment=experiment,
-                    exploring=self._known_values(config, seeds),
-                    fresh=numbers(fresh[i]) if i < len(fresh) else (),
-                    is_claimed=0 < i <= len(claims) and claims[i - 1].is_confirmed,
-                )
+    def _points(self, fresh: Sequence[ArmStory], claims: Sequence[Claim]) -> tuple[PathPoint, ...]:
+        return tuple(
+            PathPoint(
+                label=stop.label,
+                experiment=stop.experiment,
+                exploring=self._known_values(stop),
+                fresh=numbers(fresh[i].values[self.primary.name]) if fresh else (),
+                is_claimed=0 < i <= len(claims) and claims[i - 1].is_confirmed,
             )
-        return tuple(points)
+            for i, stop in enumerate(self.path)
+        )
 
 
 def _with_next(told: Sequence[ExperimentStory]) -> list[ExperimentStory]:
     """Each experiment with the name of the one that follows."""
-    following = [*(e.id for e in told[1:]), ""]
-    return [replace(e, next=name) for e, name in zip(told, following, strict=True)]
+    following = (*(e.id for e in told[1:]), "")
+    return [replace(e, next=name) for e, name in zip(told, following, strict=False)]
 
 
 def _q_values(told: Sequence[ExperimentStory]) -> dict[str, float]:

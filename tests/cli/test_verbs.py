@@ -1,0 +1,337 @@
+"""Every verb's answer: its exit code, its one document, its one line where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+
+import jsonschema
+import pytest
+
+from surefoot.plan_file import plan_schema
+from surefoot.workload import WORKLOADS
+
+VERBS = ("init", "check", "run", "status", "journal", "report", "compare", "doctor")
+
+
+def is_one_clear_line(err: str) -> bool:
+    return len(err.splitlines()) == 1 and err.startswith("surefoot: ") and "Traceback" not in err
+
+
+@pytest.fixture
+def done(surefoot, plan, tmp_path):
+    """A home in which the plan has been run to its end."""
+    assert surefoot("run", plan, "--workers", 1).code == 0
+    return tmp_path / "surefoot-runs"
+
+
+class TestHelp:
+    def test_surefoot_alone_shows_the_verbs_and_the_first_steps(self, surefoot):
+        answer = surefoot()
+        assert answer.code == 0
+        assert all(re.search(rf"^    {verb} +\w", answer.out, re.MULTILINE) for verb in VERBS)
+        assert "surefoot init digits" in answer.out
+        assert surefoot("--help").out == answer.out
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_each_verb_explains_itself_and_all_its_options(self, surefoot, verb):
+        answer = surefoot(verb, "--help")
+        assert answer.code == 0
+        assert answer.out.startswith(f"usage: surefoot {verb} ")
+        usage, explanations = answer.out.split("options:")
+        explained = re.findall(r"^  (?:-h, )?(--[a-z]+)", explanations, re.MULTILINE)
+        assert set(re.findall(r"--[a-z]+", usage)) | {"--help"} == set(explained)
+
+    def test_the_version_is_told(self, surefoot):
+        assert re.fullmatch(r"surefoot \d+\.\d+\.\d+\n", surefoot("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["runn"], r'no verb "runn" \(there is init, .*\). Did you mean "run"\?'),
+        (["frobnicate"], 'no verb "frobnicate"'),
+        (["--json"], 'the verb must come first, its options after it; got "--json"'),
+        (["--home", "x", "status"], "the verb must come first"),
+        (["run"], "still needed: plan"),
+        (["compare", "climb"], "still needed: A, B"),
+        (["run", "p", "--workers", "0"], '--workers must be a whole number of at least 1; got "0"'),
+        (["run", "p", "--workers", "-1"], '--workers must be a whole number of at least 1; got "-1"'),
+        (["run", "p", "--workers", "abc"], '--workers must be a whole number of at least 1; got "abc"'),
+        (["run", "p", "--workers", "1.5"], '--workers must be a whole number of at least 1; got "1.5"'),
+        (["run", "p", "--workers"], "--workers needs one argument"),
+        (["run", "p", "--threads", "0"], "--threads must be a whole number"),
+        (["run", "p", "--wait", "soon"], '--wait must be seconds, 0 or more; got "soon"'),
+        (["run", "p", "--wait", "-1"], "--wait must be seconds"),
+        (["run", "p", "--wait", "nan"], "--wait must be seconds"),
+        (["run", "p", "--device", "gpu"], "--device: invalid choice: 'gpu'"),
+        (["run", "p", "--wrokers", "2"], r'run does not know --wrokers .*Did you mean "--workers"\?'),
+        (["status", "a", "b"], "status does not know b"),
+        (["run", "absent.yaml"], "absent.yaml: there is no such file; surefoot init"),
+        (["run", "."], "a plan must be a file; this is a folder"),
+        (["check", "absent.yaml"], "absent.yaml: there is no such file"),
+        (["check"], "check needs a plan's file: surefoot check PLAN"),
+        (["init", "digts"], 'Did you mean "digits"'),
+        (["init", "no_such_module:W"], "cannot import the workload module"),
+        (["init", "--out", "no/such/folder/plan.yaml"], "no/such/folder/plan.yaml cannot be written"),
+        (["status"], "there is no record at surefoot-runs/record.db; `surefoot run PLAN` makes one"),
+        (["journal"], "there is no record at"),
+        (["report"], "there is no record at"),
+        (["compare", "climb", "a", "b"], "there is no record at"),
+        (["status", "--home", "file"], "file"),
+        (["status", "--store", "nonsense://x"], "nonsense"),
+        (["status", "--store", "postgresql://localhost:1/x"], "."),
+    ],
+)
+def test_a_mistake_exits_with_2_and_one_clear_line(surefoot, tmp_path, arguments, says):
+    (tmp_path / "file").write_text("not a folder")
+    answer = surefoot(*arguments)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert is_one_clear_line(answer.err), answer.err
+    assert re.search(says, answer.err), answer.err
+
+
+class TestInit:
+    @pytest.mark.parametrize("name", [*WORKLOADS, "ladder:WORKLOAD"])
+    def test_what_it_writes_passes_the_check(self, surefoot, tmp_path, name):
+        (tmp_path / "mine.yaml").write_text(surefoot("init", name).out)
+        answer = surefoot("check", "mine.yaml", "--json")
+        problems = [p for p in answer.json["problems"] if "data file" not in p]
+        assert not problems
+
+    def test_what_it_writes_runs(self, surefoot):
+        assert surefoot("init", "ladder:WORKLOAD", "--out", "mine.yaml").code == 0
+        assert surefoot("check", "mine.yaml").code == 0
+        assert surefoot("run", "mine.yaml", "--workers", 1).code == 0
+        assert surefoot("status", "--json").json["studies"][0]["phase"] == "done"
+
+    def test_it_never_overwrites_unless_it_is_told_to(self, surefoot, tmp_path):
+        (tmp_path / "mine.yaml").write_text("precious")
+        answer = surefoot("init", "--out", "mine.yaml")
+        assert answer.code == 2 and "mine.yaml exists; choose another name" in answer.err
+        assert (tmp_path / "mine.yaml").read_text() == "precious"
+        assert surefoot("init", "--out", "mine.yaml", "--force").code == 0
+        assert (tmp_path / "mine.yaml").read_text().startswith("# A study")
+
+
+class TestCheck:
+    def test_it_says_how_many_runs_and_what_they_would_show(self, surefoot, plan):
+        answer = surefoot("check", plan)
+        assert answer.code == 0 and answer.err == ""
+        assert "aids: 2 arms, at most 10 runs; 5 pairs would show a change of" in answer.out
+        assert answer.out.endswith("the plan is sound\n")
+
+    def test_its_json_is_one_document(self, surefoot, plan):
+        found = surefoot("check", plan, "--json").json
+        assert found["baseline_runs"] == 5
+        assert [e["most_runs"] for e in found["experiments"]] == [10, 5]
+        assert found["problems"] == []
+
+    def test_it_speaks_in_the_metrics_unit_once_the_noise_is_known(self, surefoot, plan, done):
+        before = surefoot("check", plan, "--home", "elsewhere", "--json").json["experiments"][0]["detectable"]
+        after = surefoot("check", plan, "--json").json["experiments"][0]["detectable"]
+        assert before is None and 0 < after < 0.2
+
+    def test_a_plan_with_other_metrics_than_the_record_is_checked_all_the_same(self, surefoot, plan, done):
+        text = plan.read_text().replace("  speed: {goal: maximize}\n", "")
+        plan.write_text(text)
+        assert surefoot("run", plan, "--workers", 1).code == 0
+        loss = "  loss: {goal: minimize, target: 0.7, min_effect: 0.02}"
+        plan.write_text(text.replace(loss, "  speed: {goal: maximize}").replace("metric: loss", "metric: speed"))
+        answer = surefoot("check", plan)
+        assert answer.code == 0, answer.err
+        assert "warning: speed has no target, so no gap can be stated" in answer.out
+
+    @pytest.mark.parametrize(
+        ("workload", "says"),
+        [("WITHOUT_DATA", "rungs.idx is missing"), ("WITHOUT_TORCH", 'pip install "surefoot[torch]"')],
+    )
+    def test_what_is_missing_on_this_machine_is_a_problem(self, surefoot, plan, workload, says):
+        plan.write_text(plan.read_text().replace("ladder:WORKLOAD", f"ladder:{workload}"))
+        answer = surefoot("check", plan)
+        assert answer.code == 2
+        assert re.search(rf"^problem: .*{re.escape(says)}", answer.out, re.MULTILINE)
+        assert "sound" not in answer.out
+        run = surefoot("run", plan)
+        assert run.code == 2 and says in run.err and is_one_clear_line(run.err)
+
+    def test_the_schema_is_one_json_document(self, surefoot):
+        jsonschema.Draft202012Validator.check_schema(surefoot("check", "--schema").json)
+        assert surefoot("check", "--schema").json == plan_schema()
+
+    def test_a_wrong_plan_is_named_by_file_and_line(self, surefoot, plan):
+        plan.write_text(plan.read_text().replace("seeds: 5", "seedz: 5"))
+        answer = surefoot("check", "plan.yaml")
+        assert answer.code == 2 and is_one_clear_line(answer.err)
+        assert answer.err.startswith("surefoot: plan.yaml:6: seedz is not a known key")
+
+
+class TestReading:
+    def test_status_has_the_shape_that_other_programs_rely_on(self, surefoot, done):
+        (study,) = surefoot("status", "--json").json["studies"]
+        assert {"study", "phase", "primary", "baseline", "champion", "target", "gap", "runs", "hours"} <= set(study)
+        assert set(study["runs"]) == {
+            "complete", "pruned", "failed", "infeasible", "interrupted", "running", "planned",
+        }  # fmt: skip
+        assert study["phase"] == "done" and study["study"] == "climb"
+        assert study["champion"] < study["baseline"]
+        assert study["gap"] == pytest.approx(study["champion"] - 0.7)
+        assert study["runs"]["complete"] > 20 and study["runs"]["planned"] == 0
+
+    def test_status_reads_as_a_table(self, surefoot, done):
+        head, row = surefoot("status").out.splitlines()
+        assert head.split()[:3] == ["study", "phase", "metric"]
+        assert row.split()[:3] == ["climb", "done", "loss"]
+        assert surefoot("status", "climb").out == surefoot("status").out
+
+    def test_the_journal_has_the_shape_that_other_programs_rely_on(self, surefoot, done):
+        journal = surefoot("journal", "--json").json
+        assert [e["id"] for e in journal["experiments"]] == ["aids", "slope"]
+        for experiment in journal["experiments"]:
+            for arm in experiment["arms"]:
+                assert len(arm["values"]["loss"]) == len(arm["seeds"]) >= 2
+            for verdict in experiment["verdicts"]:
+                assert {
+                    "arm",
+                    "metric",
+                    "verdict",
+                    "cause",
+                    "decision",
+                    "n",
+                    "estimate",
+                    "interval",
+                    "p",
+                    "detectable",
+                } <= set(verdict)
+                assert verdict["verdict"] == "SUPPORTED"
+
+    def test_the_journal_is_markdown_and_the_same_as_the_file_that_run_wrote(self, surefoot, done):
+        text = surefoot("journal").out
+        assert "## 1 · aids" in text
+        assert text == (done / "climb" / "journal.md").read_text()
+        assert surefoot("journal", "climb").out == text
+
+    def test_the_report_is_written_where_it_is_asked_for(self, surefoot, done, tmp_path):
+        answer = surefoot("report", "--out", tmp_path / "out", "--json")
+        assert answer.code == 0
+        assert answer.json["study"] == "climb"
+        assert all(os.path.exists(file) for file in answer.json["files"])
+        assert (tmp_path / "out" / "report.html").exists()
+
+    def test_a_report_that_cannot_be_written_is_one_line(self, surefoot, done, tmp_path):
+        (tmp_path / "taken").write_text("")
+        answer = surefoot("report", "--out", tmp_path / "taken")
+        assert answer.code == 2 and is_one_clear_line(answer.err)
+        assert "the report cannot be written to" in answer.err
+
+    def test_a_comparison_after_the_fact_says_that_it_is_one(self, surefoot, done):
+        answer = surefoot("compare", "climb", "aids/rung", "baseline")
+        assert answer.code == 0
+        assert "settings: aid none → rung" in answer.out
+        assert "asked after the fact" in answer.out
+        found = surefoot("compare", "climb", "aids/rung", "baseline", "--json").json
+        assert found["estimate"] == pytest.approx(-0.2, abs=0.05)
+        assert found["is_registered"] is False and len(found["a_values"]) == found["n"]
+
+    def test_a_comparison_may_ask_for_another_metric(self, surefoot, done):
+        found = surefoot("compare", "climb", "champion", "baseline", "--metric", "speed", "--json").json
+        assert found["metric"] == "speed" and found["verdict"] == "SUPPORTED"
+
+    def test_an_arm_compared_with_itself_differs_in_nothing(self, surefoot, done):
+        found = surefoot("compare", "climb", "baseline", "baseline", "--json").json
+        assert found["differs"] == {} and found["estimate"] in (0.0, None)
+        assert found["verdict"] != "SUPPORTED"
+
+    def test_arms_whose_runs_did_something_undeclared_are_confounded(self, surefoot, plan):
+        plan.write_text(plan.read_text().replace("{aid: rung}", "{aid: tangled}"))
+        assert surefoot("run", plan, "--workers", 1).code == 0
+        (first, *_) = surefoot("journal", "--json").json["experiments"]
+        assert next((v["verdict"], v["cause"]) for v in first["verdicts"]) == ("INCONCLUSIVE", "confounded")
+        assert first["choice"]["arm"] != "rung"
+        found = surefoot("compare", "climb", "aids/rung", "baseline", "--json").json
+        assert (found["verdict"], found["cause"]) == ("INCONCLUSIVE", "confounded")
+        assert found["confounds"] == ["laps 1 → 2"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["status", "clib"], r'no study "clib" is on record \(there is climb\). Did you mean "climb"\?'),
+            (["journal", "clib"], 'Did you mean "climb"'),
+            (["report", "clib"], 'Did you mean "climb"'),
+            (["compare", "clib", "baseline", "champion"], 'Did you mean "climb"'),
+            (["compare", "climb", "aids/rng", "baseline"], r'no arm "aids/rng" has runs .*Did you mean "aids/rung"\?'),
+            (
+                ["compare", "climb", "baseline", "x"],
+                r'no arm "x" has runs here \(there is baseline, champion, aids/rung',
+            ),
+            (["compare", "climb", "baseline", "champion", "--metric", "los"], '--metric .*Did you mean "loss"'),
+        ],
+    )
+    def test_an_unknown_name_is_answered_with_the_nearest(self, surefoot, done, arguments, says):
+        answer = surefoot(*arguments)
+        assert answer.code == 2 and answer.out == ""
+        assert is_one_clear_line(answer.err) and re.search(says, answer.err), answer.err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["status"],
+            ["journal"],
+            ["report"],
+            ["compare", "climb", "champion", "baseline"],
+            ["check", "plan.yaml"],
+            ["doctor"],
+        ],
+    )
+    def test_json_is_exactly_one_document_on_standard_output(self, surefoot, done, arguments):
+        answer = surefoot(*arguments, "--json")
+        assert isinstance(json.loads(answer.out), dict)
+        assert answer.err == ""
+
+    def test_reading_changes_nothing_in_the_home(self, surefoot, done):
+        def look():
+            return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in done.rglob("*") if "record.db" not in p.name}
+
+        before, rows = look(), (done / "record.db").read_bytes()
+        for arguments in (["status"], ["journal"], ["compare", "climb", "champion", "baseline"], ["doctor"]):
+            surefoot(*arguments)
+        assert look() == before and (done / "record.db").read_bytes() == rows
+
+
+class TestDoctor:
+    def test_it_says_what_is_installed(self, surefoot):
+        answer = surefoot("doctor")
+        assert re.search(r"^ok +python +3\.", answer.out, re.MULTILINE)
+        assert re.search(r"^ok +record +none yet", answer.out, re.MULTILINE)
+        assert answer.code == 0
+
+    def test_a_home_that_is_a_file_is_broken(self, surefoot, tmp_path):
+        (tmp_path / "home").write_text("")
+        answer = surefoot("doctor", "--home", "home", "--json")
+        assert answer.code == 1
+        assert [c["check"] for c in answer.json["checks"] if c["state"] == "broken"] == ["home"]
+
+    def test_it_counts_the_studies(self, surefoot, done):
+        assert "1 study, climb" in surefoot("doctor").out
+
+
+class TestTerminals:
+    def test_a_terminal_without_our_characters_gets_their_codes(self, process, plan):
+        answer = process("check", plan, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        assert answer.code == 0 and "sound" in answer.out
+
+    def test_json_stays_json_there(self, process, plan):
+        plan.write_text(plan.read_text().replace("study: climb", "study: été 🚀"))
+        answer = process("check", plan, "--json", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        assert answer.json["study"] == "été 🚀"
+
+    def test_a_closed_pipe_is_no_mistake(self, process, surefoot, done, tmp_path):
+        import subprocess
+
+        line = f'"{sys.executable}" -m surefoot.cli journal | head -1; echo "${{PIPESTATUS[0]}}"'
+        answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+        assert answer.stderr == ""
+        assert len(answer.stdout.splitlines()) == 2 and answer.stdout.splitlines()[1] == "0"

@@ -1,0 +1,37 @@
+"""Runs a plan as `surefoot run` does, and dies by kill -9 at the n-th write to its record, if asked to."""
+
+import contextlib
+import os
+import signal
+import sys
+
+from surefoot import cli
+from surefoot.storage.database import Database
+
+
+def die_at_write(n, *, is_done):
+    """The n-th writing transaction kills the process, right before it begins or right after it is on disk."""
+    writing, count = Database.writing, 0
+
+    @contextlib.contextmanager
+    def counted(self):
+        nonlocal count
+        count += 1
+        mine = count
+        if mine == n and not is_done:
+            os.kill(os.getpid(), signal.SIGKILL)
+        with writing(self) as connection:
+            yield connection
+        if mine == n:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Database.writing = counted
+
+
+if __name__ == "__main__":
+    at, plan, home, data = sys.argv[1:5]
+    if at != "never":
+        die_at_write(int(at.strip("b")), is_done=not at.endswith("b"))
+    sys.exit(
+        cli.main(["run", plan, "--home", home, "--data", data, "--workers", "1", "--device", "cpu", *sys.argv[5:]])
+    )

@@ -9,10 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = {"first.yaml": ("yaml", "examples/first.yaml"), "bowl.py": ("python", "examples/own_model/bowl.py")}
 # The order a newcomer should meet them in: the words, the work, the families.
-ORDER = (
-    "__init__ errors space run workload plan plan_file plan_template comparison confounds verdict claim "
-    "study execution storage report stats workloads cli console doctor"
-).split()
+ORDER = [
+    *("__init__", "errors", "space", "run", "workload", "plan", "plan_file", "plan_document", "plan_template"),
+    *("comparison", "confounds", "verdict", "claim", "study", "execution", "storage", "report", "stats", "workloads"),
+    *("cli", "console", "doctor"),
+]
 
 
 def tree() -> str:

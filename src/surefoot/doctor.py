@@ -100,6 +100,9 @@ def _workload(name: str, data_root: Path | None) -> dict[str, Any]:
     workload = find_workload(name)
     try:
         check_requirements(workload)
+        missing = workload.missing(data_root)
+        if missing:
+            return _check(f"workload {name}", "missing", missing)
         return _check(f"workload {name}", "ok", f"ready, data {workload.fingerprint(data_root)[:8]}")
     except SurefootError as error:
         return _check(f"workload {name}", "missing", str(error))

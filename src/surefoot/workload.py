@@ -60,8 +60,9 @@ class Workload:
     `config` is a frozen dataclass whose defaults are the first baseline. `train(config, context)`
     is a generator of Measurements whose return value is the run's facts; it knows nothing of
     storage or pruning. `evaluate(config, context, checkpoint, split)` measures a saved checkpoint
-    ("best" or "last") again on a split. `fingerprint(data_root)` names the data (raises DataError
-    with what is missing and how to get it). `sources` are the modules whose text is the code
+    ("best" or "last") again on a split. `fingerprint(data_root)` fetches what is missing and names
+    the data (raises DataError with how to get it); `missing(data_root)` only says what is not there
+    yet. `sources` are the modules whose text is the code
     fingerprint. `drivers` says which settings may move a fact: a fact that differs between two
     arms although none of its drivers changed confounds their comparison. `requires` maps an
     importable module to the extra that installs it.
@@ -75,6 +76,7 @@ class Workload:
     train: Train
     evaluate: Evaluate | None = None
     fingerprint: Callable[[Path | None], str] = lambda data_root: "none"
+    missing: Callable[[Path | None], str] = lambda data_root: ""
     sources: tuple[str, ...] = ()
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)

@@ -230,7 +230,7 @@ def test_an_exception_is_told_with_its_place_and_kept_whole(pool, task, tmp_path
         ("KEEP_QUIET", "it ended without loss"),
         ("RETURN_NOTHING", "must be a generator"),
         ("RETURN_AN_OBJECT", "model is a object"),
-        ("NO_SUCH", 'has no such "NO_SUCH"'),
+        ("NO_SUCH", "must name a surefoot.Workload"),
     ],
 )
 def test_what_breaks_the_contract_is_failed_and_named(pool, task, name, reason):

@@ -374,6 +374,7 @@ def full_story() -> Story:
         ),
         claims=claims,
         overall=overall,
+        fresh_seeds=confirming_seeds(len(overall.step.after_values)),
         target_gap=1.9,
         test_values={
             "baseline": {"val_accuracy": values_around(85.7, 1)},

@@ -105,6 +105,16 @@ def test_a_failed_run_of_a_decided_experiment_is_not(cases):
     assert (again.experiments[0].losses, verdicts(again)) == (first.experiments[0].losses, verdicts(first))
 
 
+def test_an_arm_that_was_lost_altogether_is_tried_again_once_the_cause_is_gone(cases):
+    lost = {**fails_until_fixed(), "bad_seed": 0}
+    first = cases.run(experiment("lost", arm=lost), rule={"screen": False})
+    assert first.experiments[0].steps["arm"].end == "untestable"
+    (cases.data / "fixed").touch()
+    again = cases.run(experiment("lost", arm=lost), rule={"screen": False})
+    assert [t[2] for t in cases.ear.trained if t[0] == "lost / arm"] == ["COMPLETE"] * 3
+    assert again.experiments[0].steps["arm"].n == 3
+
+
 def test_a_failed_baseline_run_is_not_tried_again_behind_a_decisions_back(cases):
     base = {"mode": "crash_until_fixed", "bad_seed": 2}
     first = cases.run(GAIN, seeds=4, baseline=base, rule={"looks": [4], "screen": False})

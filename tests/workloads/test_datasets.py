@@ -225,3 +225,13 @@ def test_the_data_root_is_what_was_asked_then_the_environment_then_the_cache(tmp
     monkeypatch.delenv("SUREFOOT_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert datasets.data_root(None) == tmp_path / "cache" / "surefoot"
+
+
+def test_what_is_missing_is_said_without_fetching_anything(tmp_path):
+    said = datasets.fashion_mnist_missing(tmp_path)
+    assert said.startswith(f"4 of 4 data files are not in {tmp_path / 'fashion_mnist'} yet")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "fashion_mnist").mkdir()
+    for published in datasets.FASHION_FILES:
+        (tmp_path / "fashion_mnist" / f"{published.name}.gz").touch()
+    assert datasets.fashion_mnist_missing(tmp_path) == ""

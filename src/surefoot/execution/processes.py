@@ -317,6 +317,7 @@ class _Worker:
             while self.connection.poll():
                 word, content = self.connection.recv()
                 if word == "ended":
+                    assert isinstance(content, Ending)
                     return content
                 if word == "begun":
                     self.job.is_loading, self.job.begun_at = False, time.monotonic()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from surefoot.plan import confirming_seeds
 from surefoot.report.journal import (
     arms_sentence,
     chance_sentences,
@@ -237,9 +236,10 @@ def _noise(story: Story) -> list[str]:
 
 
 def _claim_values(story: Story) -> list[Table]:
-    seeds = confirming_seeds(story.rule.confirm_seeds)
     tested = [*story.claims, *([story.overall] if story.overall else [])]
-    return [seeds_table(claim_arms(c, seeds, story.primary), story.primary, title=c.step.name) for c in tested]
+    return [
+        seeds_table(claim_arms(c, story.fresh_seeds, story.primary), story.primary, title=c.step.name) for c in tested
+    ]
 
 
 def _facts(story: Story) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from surefoot.claim import Claim
 from surefoot.comparison import NoValue
-from surefoot.plan import confirming_seeds
 from surefoot.report.markdown import bullets, heading, paragraph, table
 from surefoot.report.sentences import (
     belief_sentences,
@@ -259,7 +258,7 @@ def claims_blocks(story: Story) -> list[str]:
     if not story.claims and story.overall is None:
         return [*parts, paragraph("Nothing is claimed yet: no step was tested on fresh seeds.")]
     claimed, unclaimed = claim_groups(story)
-    seeds = confirming_seeds(story.rule.confirm_seeds)
+    seeds = story.fresh_seeds
     if claimed:
         word = "result" if len(claimed) == 1 else "results"
         parts.append(paragraph(f"Claimed: {len(claimed)} {word}, each confirmed on seeds that no decision had seen."))

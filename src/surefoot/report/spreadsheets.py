@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from surefoot.comparison import NoValue
-from surefoot.plan import confirming_seeds
 from surefoot.report.story import ArmStory, Story
 from surefoot.report.tables import all_verdicts
 from surefoot.run import config_hash
@@ -41,7 +40,7 @@ def runs_sheet(story: Story) -> str:
     for claim in story.claims:
         sides = (("before", claim.step.before_values), ("after", claim.step.after_values))
         for side, values in sides:
-            for seed, value in zip(confirming_seeds(len(values)), values, strict=True):
+            for seed, value in zip(story.fresh_seeds, values, strict=True):
                 missing = value.value if isinstance(value, NoValue) else ""
                 row = (f"claim {claim.step.name}", side, seed, claim.metric, "" if missing else value, missing, "")
                 rows.append(row)

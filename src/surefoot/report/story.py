@@ -115,10 +115,10 @@ class Story:
     """The study so far. `gap` is target minus champion in the direction of the goal (positive: still to go).
 
     `claims` are the confirmed or unconfirmed steps, `overall` the one test of champion against
-    baseline. `test_values` are what the sealed test split showed when finalise opened it, by config
-    ("baseline", "champion") and metric. `expected_false_adopts` bounds how many adoptions chance
-    alone would make: the sum of the tested arms' error rates. `q_values` are Benjamini-Hochberg's,
-    by "experiment / arm".
+    baseline, both on `fresh_seeds`. `test_values` are what the sealed test split showed when
+    finalise opened it, by config ("baseline", "champion") and metric. `expected_false_adopts` bounds
+    how many adoptions chance alone would make: the sum of the tested arms' error rates. `q_values`
+    are Benjamini-Hochberg's, by "experiment / arm".
     """
 
     study: str
@@ -139,6 +139,7 @@ class Story:
     path: tuple[PathPoint, ...] = ()
     claims: tuple[Claim, ...] = ()
     overall: Claim | None = None
+    fresh_seeds: tuple[int, ...] = ()
     target_gap: float | None = None
     test_values: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
     test_opened_at: str = ""

@@ -38,7 +38,7 @@ def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[st
         "looks": list(plan.rule.looks),
         "noise_sd": noise.floor_sd or None,
         "experiments": experiments,
-        "warnings": _warnings(plan, most, noise),
+        "warnings": [*_warnings(plan, most, noise), *_missing(plan, data_root)],
         "problems": _problems(plan, data_root),
     }
 
@@ -113,13 +113,18 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
     return found
 
 
+def _missing(plan: Plan, data_root: Path | None) -> list[str]:
+    missing = find_workload(plan.workload).missing(data_root)
+    return [missing] if missing else []
+
+
 def _problems(plan: Plan, data_root: Path | None) -> list[str]:
     workload = find_workload(plan.workload)
     found = []
-    for asked in (lambda: check_requirements(workload), lambda: workload.fingerprint(data_root)):
-        try:
-            asked()
-        except SurefootError as error:
-            found.append(str(error))
-            break
+    try:
+        check_requirements(workload)
+        if not workload.missing(data_root):
+            workload.fingerprint(data_root)
+    except SurefootError as error:
+        found.append(str(error))
     return found

@@ -19,7 +19,7 @@ from surefoot.storage import Record
 from surefoot.study.registration import register, registrations
 from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, walk_of
 from surefoot.study.walk import BASELINE, Request, Walk
-from surefoot.verdict import Verdict
+from surefoot.verdict import End, Verdict
 from surefoot.workload import Workload, check_requirements, find_workload
 
 # A run that failed is tried again by the next `surefoot run`, while its experiment is undecided.
@@ -353,9 +353,13 @@ def artifacts_of(home: Path, key: str) -> Path:
 
 
 def _decision_payload(story: ExperimentStory, found: Walk) -> dict[str, Any]:
-    """The decision and the runs it rests on: a failed one among them is not tried again, as that could change it."""
+    """The decision and the runs it rests on: a failed one among them is not tried again, as that could change it.
+
+    An arm that was lost altogether (a full disk, a missing library) showed nothing, so nothing rests on it.
+    """
     assert story.choice is not None
-    arms = [arm for arm in (story.champion, *story.arms) if arm is not None]
+    lost = {name for name, verdict in story.steps.items() if verdict.end is End.UNTESTABLE}
+    arms = [arm for arm in (story.champion, *story.arms) if arm is not None and arm.name not in lost]
     baseline = found.baseline.runs[: story.rule.seeds] if found.baseline else ()
     runs = {run.id for run in (*baseline, *(run for arm in arms for run in arm.runs))}
     return {

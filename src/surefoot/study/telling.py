@@ -106,6 +106,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
         path=found.path,
         claims=found.claims,
         overall=found.overall,
+        fresh_seeds=found.fresh[0].seeds if found.fresh else (),
         target_gap=gap_to_target(plan, found.champion_values),
         test_values=_test_values(values[-1]) if values else {},
         test_opened_at=openings[0].at if openings else "",

@@ -120,6 +120,19 @@ def fashion_mnist_fingerprint(root: Path | None) -> str:
     return _fingerprint(*FASHION_FILES)
 
 
+def fashion_mnist_missing(root: Path | None) -> str:
+    """What is not there yet, in a sentence; empty where all files lie in place. Fetches and checks nothing."""
+    folder = data_root(root) / "fashion_mnist"
+    absent = [published for published in FASHION_FILES if _present(published, folder) is None]
+    if not absent:
+        return ""
+    names = ", ".join(published.name for published in absent)
+    return (
+        f"{len(absent)} of {len(FASHION_FILES)} data files are not in {folder} yet ({names}); "
+        "a run downloads and checks them, or name the folder that holds fashion_mnist/ with SUREFOOT_DATA or --data"
+    )
+
+
 def digits_fingerprint(root: Path | None) -> str:
     """SHA-256 (hex) over the hash of the digits that scikit-learn carries and the split rule. Raises DataError."""
     _verified_stamp(DIGITS_FILE, *_stamp(_digits_path()))
@@ -213,10 +226,12 @@ def _digits_path() -> Path:
 def _fashion_path(published: PublishedFile, root: Path) -> Path:
     """The file, plain or gzip, under the data root; downloaded there when it is in neither form."""
     folder = root / "fashion_mnist"
-    for path in (folder / published.name, folder / f"{published.name}.gz"):
-        if path.is_file():
-            return path
-    return _downloaded(published, folder / f"{published.name}.gz")
+    return _present(published, folder) or _downloaded(published, folder / f"{published.name}.gz")
+
+
+def _present(published: PublishedFile, folder: Path) -> Path | None:
+    candidates = (folder / published.name, folder / f"{published.name}.gz")
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _downloaded(published: PublishedFile, path: Path) -> Path:

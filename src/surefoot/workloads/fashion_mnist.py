@@ -123,6 +123,7 @@ WORKLOAD = Workload(
     train=train,
     evaluate=evaluate,
     fingerprint=datasets.fashion_mnist_fingerprint,
+    missing=datasets.fashion_mnist_missing,
     sources=(
         "surefoot.workloads.datasets",
         "surefoot.workloads.networks",

@@ -11,34 +11,33 @@ OUT := out
 # The data that tests and benchmarks may read; they skip what needs it where it is absent.
 test calibrate bench: export SUREFOOT_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test lint calibrate bench docs clean browser
+.PHONY: demo test calibrate bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/surefoot run examples/digits.yaml
 	$(BIN)/surefoot report digits
 
-test: $(VENV)/.installed-test browser
+test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src/surefoot
-	$(BIN)/python -m pytest -m "not calibration"
+	$(BIN)/python -m pytest
+
+# A target that is missed fails the whole, but not before all are measured.
+define measure
+	mkdir -p $(OUT)
+	status=0; for name in $(1); do $(BIN)/python benchmarks/$$name.py --json $(OUT)/$$name.json || status=1; done; exit $$status
+endef
 
 calibrate: $(VENV)/.installed-test
-	mkdir -p $(OUT)
-	$(BIN)/python benchmarks/error_rates.py --json $(OUT)/error_rates.json
-	$(BIN)/python benchmarks/power.py --json $(OUT)/power.json
-	$(BIN)/python benchmarks/coverage.py --json $(OUT)/coverage.json
-	$(BIN)/python benchmarks/landscapes.py --json $(OUT)/landscapes.json
-	$(BIN)/python -m pytest -m calibration
+	$(call measure,error_rates power coverage landscapes)
 
 bench: $(VENV)/.installed-test
-	mkdir -p $(OUT)
-	$(BIN)/python benchmarks/training.py --json $(OUT)/training.json
-	$(BIN)/python benchmarks/recording.py --json $(OUT)/recording.json
-	$(BIN)/python benchmarks/startup.py --json $(OUT)/startup.json
+	$(call measure,training recording startup demo)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/table.py $(OUT) docs/benchmarks.md
+	$(BIN)/python docs/readme.py >/dev/null
 
 # torch comes first and by its exact pin: a machine that offers a CPU build of that version gives it,
 # and nothing installed later may replace it.
@@ -52,12 +51,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement tests/requirements.txt
 	touch $@
-
-# The report is opened in a real browser; where the machine can install one, it does.
-browser:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
-	|| (command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null) \
-	|| echo "no Chromium here: the tests that open the report will be skipped"
 
 clean:
 	rm -rf $(VENV) $(OUT) build src/*.egg-info

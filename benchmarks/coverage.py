@@ -8,19 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from simulation import (
-    GAIN,
-    Figure,
-    between,
-    main,
-    must_fail,
-    parts,
-    simulated_study,
-    spread,
-    summed,
-    told,
-    warm_thresholds,
-)
+from figures import Figure, between, must_fail, told
+from simulation import GAIN, main, parts, simulated_study, spread, summed, warm_thresholds
 from surefoot.claim import Step, confirm
 from surefoot.plan import Prediction, Rule
 from surefoot.verdict import Decision, decide

@@ -11,20 +11,17 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtr
 
+from figures import Figure, at_most, must_fail, told
 from simulation import (
     GAIN,
-    Figure,
     SimulatedStudy,
-    at_most,
     data_root,
     error_bound,
     main,
-    must_fail,
     parts,
     simulated_study,
     spread,
     summed,
-    told,
     warm_thresholds,
 )
 from surefoot.claim import Step, confirm

@@ -31,6 +31,22 @@ def at_least(cell: str, what: str, value: float, bound: float) -> Figure:
     return Figure(cell=cell, what=what, value=value, target=f">= {bound:.4g}", is_reached=value >= bound)
 
 
+def between(cell: str, what: str, value: float, low: float, high: float) -> Figure:
+    """The figure that must lie between two bounds."""
+    return Figure(cell=cell, what=what, value=value, target=f"{low:.4g} to {high:.4g}", is_reached=low <= value <= high)
+
+
+def must_fail(cell: str, what: str, value: float, bound: float) -> Figure:
+    """A negative control: a rule that a test with teeth finds above the bound."""
+    said = f"{what} [control: must fail]"
+    return Figure(cell=cell, what=said, value=value, target=f"> {bound:.4g}", is_reached=value > bound)
+
+
+def told(cell: str, what: str, value: float) -> Figure:
+    """A figure that only informs."""
+    return Figure(cell=cell, what=what, value=value)
+
+
 def publish(title: str, figures: Sequence[Figure], json_file: Path | None = None, **about: object) -> int:
     """Prints the table, writes the JSON; 1 where a target is not reached, else 0."""
     print(f"{title}\n")

@@ -8,19 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from simulation import (
-    GAIN,
-    Figure,
-    at_most,
-    between,
-    error_bound,
-    main,
-    parts,
-    spread,
-    summed,
-    told,
-    warm_thresholds,
-)
+from figures import Figure, at_most, between, told
+from simulation import GAIN, error_bound, main, parts, spread, summed, warm_thresholds
 from surefoot.comparison import Noise
 from surefoot.plan import Prediction, Rule
 from surefoot.stats.noise import Prior

@@ -173,7 +173,7 @@ def test_what_is_worth_showing_is_the_users_then_the_predicted_then_a_quarter_of
 def test_the_seeds_still_needed_would_have_shown_the_effect():
     estimate = compare(ARM, CHAMPION, QUIET, 1).estimate(3)
     rule = Rule()
-    detectable = detectable_by(estimate, rule)
+    detectable = detectable_by(estimate, rule.support_alpha)
     assert more_seeds(estimate, 10 * detectable, QUIET, rule) == 1
     assert more_seeds(estimate, 0.5 * detectable, QUIET, rule) > 1
     assert more_seeds(estimate, 0.0, QUIET, rule) is None

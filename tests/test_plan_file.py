@@ -316,6 +316,50 @@ class TestTwins:
             self.plan(self.SECOND % "layers: 2")
 
 
+class TestImpossible:
+    """A config that no net can be built of is refused, unless an earlier experiment could make it possible."""
+
+    EXPERIMENT = """\
+  - id: %s
+    hypothesis: It helps.
+    %s
+    expect: [{metric: val_loss, is: better, %s}]
+"""
+
+    def plan(self, baseline: str, *arms: str) -> Plan:
+        head = PLAN.split("baseline:", maxsplit=1)[0] + f"baseline: {baseline}\nexperiments:\n"
+        about = ["arm: a" if "arms" in text else "main: norm" for text in arms]
+        ids = [f"e{i}" for i in range(len(arms))]
+        return parse_plan(head + "".join(self.EXPERIMENT % of for of in zip(ids, arms, about, strict=True)))
+
+    def test_a_baseline_is(self):
+        with pytest.raises(PlanError, match=r"plan.yaml:10: baseline cannot be .*norm group needs filters in mult"):
+            self.plan("{norm: group, filters: 12}", "arms: {a: {lr: 0.1}}")
+
+    def test_an_arm_is_with_its_line(self):
+        with pytest.raises(PlanError, match=r"plan.yaml:14: experiments\[0\].arms.a cannot .*multiples of 8; got 12"):
+            self.plan("{filters: 12}", "arms: {a: {norm: group}}")
+
+    def test_a_cell_of_a_factorial_is(self):
+        with pytest.raises(PlanError, match=r"factorial cannot be trained at \{'norm': 'group', 'filters': 12\}"):
+            self.plan("{}", "factorial: {norm: [none, group], filters: [8, 12]}")
+
+    def test_earlier_experiments_that_may_make_room_for_it_let_it_pass(self):
+        several = "arms: {a: {filters: 9}, b: {filters: 16}}"
+        assert len(self.plan("{filters: 12}", several, "arms: {a: {norm: group}}").experiments) == 2
+
+    @pytest.mark.parametrize("earlier", ["arms: {a: {lr: 0.1}}", "arms: {a: {filters: 9}, b: {filters: 10}}"])
+    def test_earlier_experiments_that_cannot_do_not(self, earlier):
+        with pytest.raises(PlanError, match=r"experiments\[1\].arms.a cannot be trained: .*got 12"):
+            self.plan("{filters: 12}", earlier, "arms: {a: {norm: group}}")
+
+    def test_of_more_champions_than_can_be_tried_one_may_do(self):
+        many = ", ".join(f"a{i}: {{filters: {9 + 8 * (i % 10)}, lr: {(i + 1) / 200}}}" for i in range(99))
+        assert len(
+            self.plan("{filters: 12}", f"arms: {{a: {{lr: 1}}, {many}}}", "arms: {a: {norm: group}}").experiments
+        )
+
+
 class TestHash:
     def test_comments_layout_quotes_and_the_order_of_keys_do_not_count(self):
         document = YAML(typ="safe", pure=True).load(PLAN)

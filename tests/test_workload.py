@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import re
 import sys
 from dataclasses import dataclass
@@ -94,6 +96,22 @@ def test_a_module_in_the_current_folder_is_found(tmp_path, monkeypatch):
     assert find_workload("lies_here:TOY") is TOY
 
 
+def test_a_module_beside_the_plan_is_found_and_stays_findable(tmp_path, monkeypatch):
+    (tmp_path / "lies_there.py").write_text(f"from {__name__} import TOY\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert find_workload("lies_there:TOY", beside=tmp_path) is TOY
+    assert str(tmp_path) in sys.path  # which the workers inherit
+
+
+def test_only_a_module_that_lies_elsewhere_is_advised_to_be_looked_for(tmp_path, monkeypatch):
+    (tmp_path / "needs_more.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(WorkloadError, match=r"no_such_module_here.*; run it from the plan's folder"):
+        find_workload("no_such_module_here:W")
+    with pytest.raises(WorkloadError, match=r"no_such_library.$"):
+        find_workload("needs_more:W")
+
+
 def test_defaults_come_in_their_parameters_type():
     assert repr(TOY.defaults()) == "{'lr': 1.0, 'layers': 2}"
     assert TOY.complete({"layers": 3.0}) == {"lr": 1.0, "layers": 3}
@@ -107,6 +125,12 @@ def test_a_default_outside_the_space_is_a_mistake():
 def test_a_config_that_the_workload_refuses_is_one_line():
     with pytest.raises(WorkloadError, match="workload toy refuses this config"):
         as_config(TOY, {"depth": 3})
+
+    def broken():
+        raise KeyError
+
+    with pytest.raises(WorkloadError, match="workload toy refuses this config: KeyError"):
+        as_config(workload(config=broken), {})
 
 
 def test_a_missing_library_names_the_extra_that_brings_it():
@@ -123,6 +147,19 @@ def test_the_code_fingerprint_follows_the_source_text(tmp_path, monkeypatch):
     assert toy.code_fingerprint() == before
     (tmp_path / "its_training.py").write_text("A = 2\n")
     assert toy.code_fingerprint() != before
+
+
+@pytest.mark.parametrize("part", ["train", "evaluate", "config"])
+def test_the_module_of_every_part_is_in_the_code_fingerprint_unasked(tmp_path, monkeypatch, part):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "its_own_model", raising=False)
+    (tmp_path / "its_own_model.py").write_text("def part(*_): return 1\n")
+    own = importlib.import_module("its_own_model").part
+    toys = workload(**{part: own}), workload(**{part: functools.partial(own, "digits")})
+    before = [toy.code_fingerprint() for toy in toys]
+    (tmp_path / "its_own_model.py").write_text("def part(*_): return 2\n")
+    after = [toy.code_fingerprint() for toy in toys]
+    assert before[0] == before[1] != after[0] == after[1]
 
 
 def test_a_source_that_cannot_be_read_is_refused():

@@ -33,5 +33,4 @@ WORKLOAD = Workload(
     metrics=(Metric(name="loss", goal="minimize"),),
     space=SearchSpace(parameters=(real("lr", 0, 1), real("momentum", 0, 0.99), choice("noise", "low", "high"))),
     train=train,
-    sources=("bowl",),
 )

@@ -80,6 +80,8 @@ def _claim(step: Step, metric: Metric, rule: Rule, noise: Noise) -> Claim:
     reason = ""
     if comparison.excess_divergences(comparison.size) > 0:
         reason = "it diverged on more of the fresh seeds than the config before"
+    elif comparison.is_lossy(comparison.size):
+        reason = "it lost more of the fresh seeds than the config before, and those that are left may be a choice"
     elif step.confounds:
         reason = "confounded: " + "; ".join(step.confounds)
     wins = sum(gain > 0 for gain in gains)
@@ -98,7 +100,7 @@ def _claim(step: Step, metric: Metric, rule: Rule, noise: Noise) -> Claim:
         share_better=share,
         is_meaningful=bool(gains) and share[0] > 0.5 and wins / len(gains) >= MEANINGFUL_SHARE,
         correlation=comparison.correlation(comparison.size),
-        detectable=detectable_by(estimate, rule),
+        detectable=detectable_by(estimate, rule.claim_alpha),
         method=estimate.method,
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_HOME = "surefoot-runs"
+CUDA_DEVICE = Path("/dev/nvidiactl")
 VERBS = ("init", "check", "run", "status", "journal", "report", "compare", "doctor")
 A_YEAR = 365 * 86_400.0
 EPILOG = """\
@@ -105,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=_Help,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"surefoot {_version()}")
+    parser.add_argument(
+        "--version", action="version", version=f"surefoot {_version('surefoot') or '0 (not installed)'}"
+    )
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _init_parser(verbs)
     _check_parser(verbs)
@@ -406,10 +409,11 @@ def _data_root(arguments: argparse.Namespace) -> Path | None:
 
 
 def _device(asked: str) -> str:
-    """ "cuda" where the machine has such a device; found without loading torch."""
+    """ "cuda" where the machine has such a device and torch was built for it; found without loading torch."""
     if asked != "auto":
         return asked
-    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
+    build = _version("torch")
+    return "cuda" if CUDA_DEVICE.exists() and build and not build.endswith("+cpu") else "cpu"
 
 
 def _write_journal(story: Story, path: Path) -> None:
@@ -428,13 +432,14 @@ def _print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=not is_utf8, allow_nan=False))
 
 
-def _version() -> str:
+def _version(package: str) -> str:
+    """The installed version; empty where there is none."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("surefoot")
+        return version(package)
     except PackageNotFoundError:
-        return "0 (not installed)"
+        return ""
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from surefoot.stats.power import detectable_effect, seeds_needed
 
 # A change smaller than a quarter of a single run's spread is not worth a race.
 SMALLEST_SHARE_OF_SD = 0.25
+# One seed in eight may be lost to a crash before the seeds that are left are no fair sample.
+MOST_LOST_SHARE = 1 / 8
 # Numbers that agree to this share of themselves differ by rounding alone.
 ROUNDING = 64 * 2.0**-52
 
@@ -158,6 +160,11 @@ class Comparison:
         counts = [sum(v is NoValue.DIVERGED for v in values[:n]) for values in (self.arm, self.champion)]
         return counts[0] - counts[1]
 
+    def is_lossy(self, n: int) -> bool:
+        """Whether the arm lost clearly more of the first n seeds than the champion: what is left may be a choice."""
+        lost = [sum(v is NoValue.LOST for v in values[:n]) for values in (self.arm, self.champion)]
+        return lost[0] - lost[1] > MOST_LOST_SHARE * n
+
     def correlation(self, n: int) -> float | None:
         """The correlation of the first n pairs; None below three pairs or without any spread."""
         pairs = [
@@ -189,12 +196,10 @@ def smallest_worthwhile(metric: Metric, noise: Noise, prediction: Prediction | N
     return SMALLEST_SHARE_OF_SD * noise.floor_sd
 
 
-def detectable_by(estimate: Estimate, rule: Rule) -> float:
-    """The true difference that 80 of 100 such comparisons would show, one-sided at the rule's level."""
+def detectable_by(estimate: Estimate, limit: float) -> float:
+    """The true difference that at least 80 of 100 such comparisons would show, with p at most `limit`."""
     is_paired = "paired" in estimate.method
-    return detectable_effect(
-        estimate.sd, estimate.n, max(estimate.df, 1.0), alpha=rule.support_alpha, is_paired=is_paired
-    )
+    return detectable_effect(estimate.sd, estimate.n, max(estimate.df, 1.0), alpha=limit, is_paired=is_paired)
 
 
 def more_seeds(estimate: Estimate, effect: float, noise: Noise, rule: Rule) -> int | None:

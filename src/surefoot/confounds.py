@@ -10,7 +10,7 @@ from surefoot.run import Run
 
 # A run that stopped early by the study's own registered rule has its length as an outcome, not as a setting.
 EARLY_STOP = "patience"
-LENGTH_FACTS = ("steps", "samples")
+LENGTH_FACTS = ("steps", "samples", "schedule")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

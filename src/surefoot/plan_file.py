@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from surefoot.errors import SpaceError, SurefootError, nearest, quoted
+from surefoot.errors import SpaceError, SurefootError, WorkloadError, nearest, quoted
 from surefoot.plan import (
     Arm,
     Budget,
@@ -25,11 +26,12 @@ from surefoot.plan import (
 )
 from surefoot.plan_document import Path_, PlanDocument, kind_of, read_text
 from surefoot.run import Metric
-from surefoot.workload import Workload, find_workload
+from surefoot.workload import Workload, as_config, find_workload
 
 MOST_SEEDS = 90
 MOST_ARMS = 100
 MOST_NAME_BYTES = 200
+MOST_CHAMPIONS = 1000
 # What lies in a home beside the studies' folders.
 TAKEN_NAMES = ("artifacts", "record.db", "run.lock", "run.lock.json")
 
@@ -220,7 +222,7 @@ class _Checker:
     def __init__(self, document: PlanDocument, entry: PlanEntry) -> None:
         self.document, self.entry = document, entry
         try:
-            self.workload: Workload = find_workload(entry.workload)
+            self.workload: Workload = find_workload(entry.workload, beside=Path(document.path).parent)
             self.defaults = self.workload.defaults()
         except SurefootError as error:
             raise type(error)(f"{document.path}:{document.line(('workload',))}: {error}") from error
@@ -240,6 +242,7 @@ class _Checker:
             )
         rule = self._rule()
         baseline = {**self.defaults, **self._settings(entry.baseline, ("baseline",))}
+        self._refuse_impossible({name: [value] for name, value in baseline.items()}, {}, ("baseline",))
         return Plan(
             study=self._study_name(),
             workload=entry.workload,
@@ -329,6 +332,7 @@ class _Checker:
     def _experiments(self, metrics: list[str], baseline: Mapping[str, Any]) -> tuple[Experiment, ...]:
         found: list[Experiment] = []
         touched: set[str] = set()
+        reachable = {name: [value] for name, value in baseline.items()}
         for i, entry in enumerate(self.entry.experiments):
             where = ("experiments", i)
             self._check_id(entry, where, [e.id for e in found])
@@ -336,7 +340,13 @@ class _Checker:
                 self._check_fact(fact, (*where, "allow", j))
             arms = self._arms(entry, where)
             self._refuse_twins(entry, where, arms, {k: v for k, v in baseline.items() if k not in touched})
-            touched |= {setting for arm in arms for setting in arm.changes}
+            for arm in arms:
+                at = (*where, "factorial") if entry.factorial is not None else (*where, "arms", arm.name)
+                self._refuse_impossible(reachable, arm.changes, at)
+            for setting, value in (change for arm in arms for change in arm.changes.items()):
+                touched.add(setting)
+                if value not in reachable[setting]:
+                    reachable[setting].append(value)
             found.append(
                 Experiment(
                     id=entry.id,
@@ -409,6 +419,27 @@ class _Checker:
                 self._refuse((*where, name), f"must have at least two levels, all different; got {quoted(levels)}")
             factors[name] = checked
         return factorial_arms(factors)
+
+    def _refuse_impossible(
+        self, reachable: Mapping[str, Sequence[Any]], changes: Mapping[str, Any], where: Path_
+    ) -> None:
+        """Refuses changes that the workload can build on no champion; `reachable` has the values it may have by then.
+
+        The first value of each is the baseline's. Of more champions than can be tried, one may do.
+        """
+        values = [[changes[name]] if name in changes else found for name, found in reachable.items()]
+        refusal = ""
+        for tried, champion in enumerate(itertools.product(*values)):
+            if tried == MOST_CHAMPIONS:
+                return
+            try:
+                as_config(self.workload, {**dict(zip(reachable, champion, strict=True)), **changes})
+            except WorkloadError as error:
+                refusal = refusal or str(error)
+            else:
+                return
+        cell = f" at {changes}" if where[-1] == "factorial" else ""
+        self._refuse(where, f"cannot be trained{cell}: {refusal}")
 
     def _refuse_twins(
         self, entry: ExperimentEntry, where: Path_, arms: tuple[Arm, ...], settled: Mapping[str, Any]

@@ -42,6 +42,11 @@ class Metric:
         """+1 where more is better, -1 where less is: sign * (arm - champion) is a gain."""
         return 1 if self.goal == "maximize" else -1
 
+    @property
+    def difference_unit(self) -> str:
+        """The unit of a difference with a space before it, or nothing: percentages differ by points."""
+        return " pp" if self.unit == "%" else f" {self.unit}" if self.unit else ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:

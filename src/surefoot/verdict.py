@@ -156,6 +156,12 @@ def decide_contrast(
     scaled = Noise(floor_sd=noise.floor_sd * math.sqrt(scale), floor_n=noise.floor_n, paired=noise.paired.scaled(scale))
     comparison = compare(per_seed, [0.0] * size, scaled, _sign(prediction, metric))
     verdict = replace(_judge(prediction, comparison, metric, rule, False), arm_values=comparison.arm)
+    diverged = {cell: sum(v is NoValue.DIVERGED for v in cells[cell][:size]) for cell in contrast.weights}
+    if verdict.is_settled and max(diverged.values()) > min(diverged.values()):
+        reason = "some cells diverged on more seeds than others, and the mean of the rest is not theirs"
+        verdict = replace(
+            verdict, answer=Answer.INCONCLUSIVE, cause=Cause.UNDERPOWERED, end=End.DIVERGED, reason=reason
+        )
     return _with_confounds(replace(_in_metric_units(verdict, metric), decision=Decision.KEEP), confounds)
 
 
@@ -209,13 +215,16 @@ def _judge_race(prediction: Prediction, comparison: Comparison, metric: Metric, 
         return _waiting(prediction, wanted) if end is End.WAITING else _untestable(prediction, comparison, rule)
     can_adopt = prediction.relation == "better" and end not in (End.WAITING, End.BELOW)
     is_adoptable = can_adopt and estimate.p_above() <= adopting[at] and estimate.mean >= (metric.min_effect or 0.0)
-    verdict = _raced(prediction, estimate, end, metric, comparison.noise, rule)
-    if is_adoptable:
-        verdict = replace(verdict, decision=Decision.ADOPT)
-    return replace(verdict, wanted=wanted, threshold=supporting[at])
+    verdict = replace(_raced(prediction, estimate, end, supporting[at], metric, comparison.noise, rule), wanted=wanted)
+    if is_adoptable and comparison.is_lossy(rule.looks[at]):
+        reason = "it lost more of its seeds than the champion, and those that are left may be a choice: not adoptable"
+        return replace(verdict, reason=reason)
+    return replace(verdict, decision=Decision.ADOPT) if is_adoptable else verdict
 
 
-def _raced(prediction: Prediction, estimate: Estimate, end: End, metric: Metric, noise: Noise, rule: Rule) -> Verdict:
+def _raced(
+    prediction: Prediction, estimate: Estimate, end: End, limit: float, metric: Metric, noise: Noise, rule: Rule
+) -> Verdict:
     answer = {End.ABOVE: Answer.SUPPORTED, End.BELOW: Answer.REFUTED}.get(end, Answer.INCONCLUSIVE)
     p, cause, reason, decision, more = _p(estimate, prediction), Cause.NONE, "", Decision.KEEP, None
     if answer is Answer.INCONCLUSIVE:
@@ -231,7 +240,7 @@ def _raced(prediction: Prediction, estimate: Estimate, end: End, metric: Metric,
     return _measured(
         prediction,
         estimate,
-        rule,
+        limit,
         answer=answer,
         cause=cause,
         reason=reason,
@@ -271,7 +280,7 @@ def _judge_band(prediction: Prediction, comparison: Comparison, metric: Metric, 
     found = _measured(
         prediction,
         estimate,
-        rule,
+        alpha,
         answer=answer,
         cause=cause,
         reason=reason,
@@ -279,17 +288,18 @@ def _judge_band(prediction: Prediction, comparison: Comparison, metric: Metric, 
         p=p_inside,
         more_seeds=more,
     )
-    return replace(found, threshold=alpha, method=estimate.method + ", two one-sided tests")
+    return replace(found, method=estimate.method + ", two one-sided tests")
 
 
-def _measured(prediction: Prediction, estimate: Estimate, rule: Rule, **rest: Any) -> Verdict:
+def _measured(prediction: Prediction, estimate: Estimate, limit: float, **rest: Any) -> Verdict:
     return Verdict(
         prediction=prediction,
+        threshold=limit,
         n=estimate.n,
         gain=estimate.mean,
         interval=estimate.interval(),
         sd_of_difference=estimate.sd,
-        detectable=detectable_by(estimate, rule),
+        detectable=detectable_by(estimate, limit),
         method=estimate.method,
         **rest,
     )
@@ -318,7 +328,7 @@ def _untestable(prediction: Prediction, comparison: Comparison, rule: Rule) -> V
 
 
 def _screened(prediction: Prediction, first: float, sd: float, metric: Metric, rule: Rule) -> Verdict:
-    unit = f" {metric.unit}" if metric.unit else ""
+    unit = metric.difference_unit
     return Verdict(
         prediction=prediction,
         cause=Cause.UNDERPOWERED,
@@ -362,7 +372,9 @@ def _with_confounds(verdict: Verdict, confounds: Sequence[str]) -> Verdict:
         decision=Decision.KEEP,
         more_seeds=None,
         confounds=tuple(confounds),
-        reason="the arms differ in more than the declared change: " + "; ".join(confounds),
+        reason="the arms differ in more than the declared change: "
+        + "; ".join(confounds)
+        + " (where that is meant, the experiment can say `allow: [fact]`)",
     )
 
 
@@ -410,23 +422,24 @@ def choose(
     metric: Metric,
     rule: Rule,
     noise: Noise,
-    cost: Mapping[str, float] | None = None,
+    cost: Mapping[str, Sequence[float]] | None = None,
 ) -> Choice:
     """The decision of an experiment from each arm's verdict on "better" in the primary metric.
 
     Of several adoptable arms the largest gain wins; one that cannot be told apart from it is
-    preferred where it is at least 5 % cheaper (`cost`: seconds a step).
+    preferred where every one of its runs was cheaper than any of the other's, and by at least 5 %
+    (`cost`: seconds a step of each run; a busy machine makes any arm look dear).
     """
     adoptable = [name for name, v in verdicts.items() if v.decision is Decision.ADOPT]
     if not adoptable:
         return _not_adopted(verdicts)
     best = max(adoptable, key=lambda name: verdicts[name].gain or 0.0)
     ties = [n for n in adoptable if n != best and _is_tie(verdicts[n], verdicts[best], metric, rule, noise)]
-    known = {name: seconds for name, seconds in (cost or {}).items() if seconds > 0}
-    cheapest = min([best, *ties], key=lambda name: known.get(name, math.inf))
-    saving = 1 - known[cheapest] / known[best] if cheapest in known and best in known else 0.0
+    known = {name: seconds for name, seconds in (cost or {}).items() if seconds and min(seconds) > 0}
+    cheapest = min([best, *ties], key=lambda name: max(known.get(name, (math.inf,))))
+    saving = 1 - max(known[cheapest]) / min(known[best]) if cheapest in known and best in known else 0.0
     if cheapest != best and saving >= CHEAPER_SHARE:
-        reason = f"it cannot be told apart from {best} here and is {100 * saving:.0f} % cheaper a step"
+        reason = f"it cannot be told apart from {best} here and is at least {100 * saving:.0f} % cheaper a step"
         return Choice(decision=Decision.ADOPT, arm=cheapest, reason=reason)
     reason = "the largest gain" if len(adoptable) > 1 else ""
     if ties:

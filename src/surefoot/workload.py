@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from surefoot.errors import SealedSplitError, SpaceError, WorkloadError, nearest, quoted
+from surefoot.errors import SealedSplitError, WorkloadError, nearest, quoted
 from surefoot.run import Measurement, Metric
 from surefoot.space import SearchSpace
 
@@ -62,8 +63,8 @@ class Workload:
     storage or pruning. `evaluate(config, context, checkpoint, split)` measures a saved checkpoint
     ("best" or "last") again on a split. `fingerprint(data_root)` fetches what is missing and names
     the data (raises DataError with how to get it); `missing(data_root)` only says what is not there
-    yet. `sources` are the modules whose text is the code
-    fingerprint. `drivers` says which settings may move a fact: a fact that differs between two
+    yet. `sources` are further modules that the training rests on, beside those of `train`, `evaluate`
+    and `config`. `drivers` says which settings may move a fact: a fact that differs between two
     arms although none of its drivers changed confounds their comparison. `requires` maps an
     importable module to the extra that installs it.
     """
@@ -92,18 +93,20 @@ class Workload:
         return {**self.defaults(), **self.space.checked(settings)}
 
     def code_fingerprint(self) -> str:
-        """SHA-256 (hex) of the source text of the modules this workload's training rests on."""
+        """SHA-256 (hex) of the source text of the modules of train, evaluate and config, and of `sources`."""
+        own = {_module_of(part) for part in (self.train, self.evaluate, self.config) if part is not None}
         digest = hashlib.sha256()
-        for name in self.sources:
+        for name in sorted(own | set(self.sources)):
             digest.update(name.encode())
             digest.update(_source_of(name).read_bytes())
         return digest.hexdigest()
 
 
-def find_workload(name: str) -> Workload:
+def find_workload(name: str, *, beside: Path | None = None) -> Workload:
     """The workload of that name: a built-in one, or "package.module:attribute".
 
-    A module is looked for on the import path and in the current folder.
+    A module is looked for on the import path, in the current folder and in `beside`, the plan's folder;
+    both stay on the import path, which the workers inherit.
     Raises WorkloadError with the nearest known name.
     """
     target = WORKLOADS.get(name, name)
@@ -114,7 +117,7 @@ def find_workload(name: str) -> Workload:
             f"workload must be one of {', '.join(WORKLOADS)}, or package.module:attribute; "
             f"got {quoted(name)}{'.' if hint else ''}{hint}"
         )
-    module = _import_module(module_name)
+    module = _import_module(module_name, [Path(), *([beside] if beside else [])])
     workload = getattr(module, attribute, None)
     if not isinstance(workload, Workload):
         there = [key for key, value in vars(module).items() if isinstance(value, Workload)]
@@ -139,23 +142,38 @@ def as_config(workload: Workload, settings: Mapping[str, Any]) -> Any:
     """The workload's own config object; raises WorkloadError where it refuses the settings."""
     try:
         return workload.config(**settings)
-    except (TypeError, ValueError, SpaceError) as error:
-        raise WorkloadError(f"workload {workload.name} refuses this config: {error}") from error
+    except Exception as error:  # whatever somebody's class does when it is made
+        says = " ".join(str(error).split()) or type(error).__name__
+        raise WorkloadError(f"workload {workload.name} refuses this config: {says}") from error
 
 
-def _import_module(name: str) -> Any:
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.append(here)
+def _import_module(name: str, folders: Iterable[Path]) -> Any:
+    for folder in map(os.path.abspath, folders):
+        if folder not in sys.path:
+            sys.path.append(folder)
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
         says = " ".join(str(error).split()) or "no reason given"
-        raise WorkloadError(f'cannot import the workload module "{name}": {type(error).__name__}: {says}') from error
+        is_elsewhere = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
+        advice = "; run it from the plan's folder, or from the one the module is in" if is_elsewhere else ""
+        raise WorkloadError(
+            f'cannot import the workload module "{name}": {type(error).__name__}: {says}{advice}'
+        ) from error
+
+
+def _module_of(part: Any) -> str:
+    """The module a function or class was written in."""
+    while isinstance(part, functools.partial):
+        part = part.func
+    return str(part.__module__)
 
 
 def _source_of(module: str) -> Path:
-    spec = importlib.util.find_spec(module)
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ValueError, ModuleNotFoundError):  # a script that runs as __main__; a package that is not there
+        spec = None
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise WorkloadError(f'the source of "{module}" cannot be read, so its code has no fingerprint')
     return Path(spec.origin)

@@ -64,7 +64,6 @@ WORKLOAD = Workload(
     train=train,
     evaluate=evaluate,
     fingerprint=lambda root: "ladder-data",
-    sources=("ladder",),
     drivers={"steps": ("steps",), "laps": ()},
 )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+from surefoot import cli
 from surefoot.plan_file import plan_schema
 from surefoot.workload import WORKLOADS
 
@@ -299,6 +302,63 @@ class TestReading:
         for arguments in (["status"], ["journal"], ["compare", "climb", "champion", "baseline"], ["doctor"]):
             surefoot(*arguments)
         assert look() == before and (done / "record.db").read_bytes() == rows
+
+
+class TestAModelOfOnesOwn:
+    @pytest.fixture
+    def project(self, tmp_path):
+        """A plan and its module in a folder that is not the current one."""
+        shutil.copytree(Path(__file__).parents[2] / "examples" / "own_model", tmp_path / "project")
+        return tmp_path / "project"
+
+    def test_it_is_found_beside_the_plan_by_every_verb(self, process, project):
+        assert process("run", project / "plan.yaml", "--workers", 1).code == 0
+        for arguments in (["journal"], ["report"], ["compare", "bowl", "champion", "baseline"]):
+            answer = process(*arguments)
+            assert (answer.code, answer.err) == (0, "")
+
+    def test_it_is_trained_again_once_it_was_edited(self, process, project):
+        def runs():
+            assert process("run", project / "plan.yaml", "--workers", 1).code == 0
+            return process("status", "--json").json["studies"][0]["runs"]["complete"]
+
+        first = runs()
+        assert runs() == first
+        module = project / "bowl.py"
+        module.write_text(module.read_text().replace("scale=0.5", "scale=0.4"))
+        assert runs() >= first + 8
+
+    def test_where_it_is_gone_the_advice_is_to_go_to_the_plan(self, process, project):
+        assert process("run", project / "plan.yaml", "--workers", 1).code == 0
+        project.rename(project.with_name("elsewhere"))
+        answer = process("journal")
+        assert answer.code == 2 and is_one_clear_line(answer.err)
+        assert "run it from the plan's folder" in answer.err
+
+
+class TestDevice:
+    @pytest.mark.parametrize(
+        ("has_device", "torch", "device"),
+        [
+            (True, "2.13.0", "cuda"),
+            (True, "2.13.0+cu130", "cuda"),
+            (True, "2.13.0+cpu", "cpu"),
+            (False, "2.13.0+cu130", "cpu"),
+        ],
+    )
+    def test_auto_is_cuda_where_both_the_machine_and_torch_have_it(
+        self, tmp_path, monkeypatch, has_device, torch, device
+    ):
+        installed = tmp_path / f"torch-{torch}.dist-info"
+        installed.mkdir()
+        (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {torch}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(cli, "CUDA_DEVICE", tmp_path if has_device else tmp_path / "none")
+        assert cli._device("auto") == device
+
+    @pytest.mark.parametrize("asked", ["cpu", "cuda"])
+    def test_a_device_that_was_named_is_taken(self, asked):
+        assert cli._device(asked) == asked
 
 
 class TestDoctor:

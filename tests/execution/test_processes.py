@@ -152,13 +152,6 @@ def test_a_callback_that_raises_ends_the_runs_and_is_raised(task):
         assert run_one(pool, task("BEHAVE")).status is Status.COMPLETE
 
 
-def test_should_stop_lets_the_runs_in_flight_finish(pool, task):
-    ended = []
-    tasks = (task("BEHAVE", folder=str(i)) for i in range(5))
-    outcomes = pool.run(tasks, on_end=ended.append, should_stop=lambda: len(ended) >= 2)
-    assert [outcome.status for outcome in outcomes] == [Status.COMPLETE] * 2
-
-
 def test_a_thousand_measurements_arrive_in_order(pool, task):
     outcome = run_one(pool, task("BE_QUICK", steps=1000))
     assert [m.step for m in outcome.measurements] == list(range(1000))

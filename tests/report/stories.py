@@ -99,7 +99,7 @@ def arm_of(
         seeds=seeds,
         values={"val_accuracy": tuple(values), "val_loss": losses},
         runs=runs,
-        seconds_a_step=seconds,
+        seconds_a_step=(seconds,) * len(seeds),
     )
 
 
@@ -418,7 +418,7 @@ def empty_story() -> Story:
         registered_at="2026-01-02T14:02:11+00:00",
         rule=RULE,
         noise=Noise(),
-        arms=tuple(replace(a, seeds=(), values={}, runs=(), seconds_a_step=None) for a in full.experiments[0].arms),
+        arms=tuple(replace(a, seeds=(), values={}, runs=(), seconds_a_step=()) for a in full.experiments[0].arms),
     )
     return replace(
         full,

@@ -20,6 +20,7 @@ from surefoot.report.figures import (
 )
 from surefoot.run import Metric
 from surefoot.stats.power import detectable_effect
+from surefoot.stats.sequential import race_thresholds
 
 
 def test_every_figure_of_an_empty_study_is_a_sentence():
@@ -81,7 +82,8 @@ def test_the_noise_figure_shows_what_power_says():
     figure, noise = all_figures(story)["noise"], story.noise["val_accuracy"]
     assert isinstance(figure, NoiseFigure)
     at_eight = figure.detectable[figure.pairs.index(8)]
-    assert at_eight == pytest.approx(detectable_effect(noise.difference_sd, 8, noise.prior.df + 7))
+    limit = race_thresholds(story.rule.looks, story.rule.support_alpha, noise.prior.df)[-1]
+    assert at_eight == pytest.approx(detectable_effect(noise.difference_sd, 8, noise.prior.df + 7, alpha=limit))
     assert list(figure.detectable) == sorted(figure.detectable, reverse=True)
 
 

@@ -346,8 +346,9 @@ def test_a_log_that_was_removed_after_a_kill_is_noticed_or_harmless(tmp_path):
         assert ids == list(range(1, len(ids) + 1))
 
 
-def test_a_live_coordinators_runs_in_a_shared_database_are_left_alone(postgresql):
-    url = postgresql()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_live_coordinators_runs_in_a_database_by_url_are_left_alone(kind, request, tmp_path):
+    url = f"sqlite:///{tmp_path}/shared.db" if kind == "sqlite" else request.getfixturevalue("postgresql")()
     process = script(WRITE.replace("finish(record, run_id, values=range(20))", "input()"), url, "a", stdin=-1)
     with Record.open(url) as record:
         while not (record.studies() and record.runs(1)):

@@ -177,7 +177,6 @@ def test_what_did_not_finish_is_tried_again_under_the_next_number(record, status
     assert record.completed(["k"]) == {}
     finish(record, start(record))
     assert record.completed(["k"])["k"].attempt == 2
-    assert record.attempts(["k", "never"]) == {"k": 2, "never": 0}
 
 
 def test_a_step_is_measured_once(record):
@@ -219,6 +218,24 @@ def test_counts_tell_started_reused_and_hours(record):
         second: StudyCounts(reused=1),
         empty: StudyCounts(),
     }
+
+
+@pytest.mark.parametrize(
+    ("attempts", "counted"),
+    [
+        ([Status.FAILED, Status.COMPLETE], Status.COMPLETE),
+        ([Status.INTERRUPTED, Status.FAILED, Status.INFEASIBLE], Status.INFEASIBLE),
+        ([Status.INTERRUPTED, Status.FAILED], Status.INTERRUPTED),
+        ([Status.FAILED, Status.RUNNING], Status.RUNNING),
+    ],
+)
+def test_a_run_tried_again_counts_once_by_its_best_attempt(record, attempts, counted):
+    for status in attempts:
+        run_id = start(record)
+        if status is not Status.RUNNING:
+            finish(record, run_id, status=status)
+    seconds = 2.5 * sum(status is not Status.RUNNING for status in attempts)
+    assert record.status_counts() == {1: StudyCounts(statuses={counted: 1}, wall_seconds=seconds)}
 
 
 # --- verdicts and events -------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_a_later_revision_with_more_budget_goes_on(cases):
     assert cases.ear.trained == []
     story = cases.run(GAIN, THIRD, budget={"runs": 60})
     assert decisions(story) == {"gain": "ADOPT better", "third": "ADOPT y"}
-    assert story.revisions[1].known[1:] == ("gain: ADOPT better", "third: skipped")
+    assert story.revisions[1].known[1:3] == ("gain: ADOPT better", "third: skipped")
     check_invariants(cases.record)
 
 
@@ -61,7 +61,7 @@ def test_an_experiment_stays_skipped_though_others_train_its_runs(cases):
 
 def test_hours_end_a_study_too_and_it_still_confirms(cases):
     slow = {"pause_ms": 40}
-    story = cases.run(GAIN, THIRD, LATE, baseline=slow, budget={"hours": 20 * 0.12 / 3600})
+    story = cases.run(GAIN, THIRD, LATE, baseline=slow, budget={"hours": 21 * 0.12 / 3600})
     states = [e.state for e in story.experiments]
     assert states[-1] == "skipped" and "hours is spent" in story.experiments[-1].note
     assert story.phase == "done"
@@ -72,6 +72,27 @@ def test_a_budget_too_small_for_the_baseline_is_told_before_anything_trains(case
     with pytest.raises(PlanError, match="must allow for the baseline: the budget of 2 runs is spent: 0 are trained, 3"):
         cases.run(GAIN, budget={"runs": 2})
     assert cases.record.runs(1) == []
+
+
+def test_the_budget_holds_for_a_confirmation_that_was_made_longer(cases):
+    cases.run(GAIN, budget={"runs": 12})
+    story = cases.run(GAIN, confirm=60, budget={"runs": 12}, finalise=True)
+    assert (cases.ear.trained, story.phase, story.claims, story.overall) == ([], "done", (), None)
+    assert len(story.path) == 2 and not story.test_opened_at
+    (notice,) = story.notices
+    assert (
+        notice.startswith("the claims were not tested: the budget of 12 runs is spent") and notice in cases.ear.notices
+    )
+    assert cases.run(GAIN, confirm=60, budget={"runs": 12}, finalise=True).notices == story.notices
+    story = cases.run(GAIN, confirm=4, budget={"runs": 30})
+    assert (story.overall.n, story.overall.is_confirmed, story.notices) == (4, True, ())
+
+
+def test_the_budget_holds_for_a_baseline_that_was_made_longer(cases):
+    cases.run(GAIN, budget={"runs": 12})
+    with pytest.raises(PlanError, match="must allow for the baseline: the budget of 12 runs is spent: 12 are trained"):
+        cases.run(GAIN, seeds=40, budget={"runs": 12})
+    assert len(cases.record.runs(1)) == 12
 
 
 def test_runs_of_another_study_cost_no_budget(cases):
@@ -164,7 +185,7 @@ def test_a_run_over_its_minutes_is_ended_and_the_study_goes_on(cases):
     arm = experiment("slow", arm={"gain": 5.0, "mode": "sleep", "bad_seed": 1})
     story = cases.run(arm, seeds=4, budget={"run_minutes": 0.01}, rule={"looks": [4], "screen": False})
     assert "arm, seed 1: FAILED (time limit of 0.6 s reached" in story.experiments[0].losses[0]
-    assert decisions(story) == {"slow": "ADOPT arm"}
+    assert decisions(story) == {"slow": "KEEP"}
 
 
 def test_two_workers_come_to_the_same_story_as_one(cases, tmp_path):

@@ -204,7 +204,7 @@ def test_a_seed_that_crashed_drops_its_pair_and_is_told(cases):
     arm = {"gain": 5.0, "mode": "crash", "bad_seed": 2}
     story = cases.run(experiment("shaky", arm=arm), seeds=4, rule={"looks": [4], "screen": False})
     entry = story.experiments[0]
-    assert (entry.steps["arm"].n, decisions(story)) == (3, {"shaky": "ADOPT arm"})
+    assert (entry.steps["arm"].n, decisions(story)) == (3, {"shaky": "KEEP"})
     (loss,) = entry.losses
     assert loss.startswith("arm, seed 2: FAILED (ValueError: bad shape")
 

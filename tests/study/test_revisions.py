@@ -1,10 +1,13 @@
 """A plan may be edited at any time; what was known by then shows, and no look is free."""
 
+import shutil
+
 import pytest
 from study_cases import Cases, check_invariants, decisions, experiment, plan_of, plan_text, repeat, verdicts
 
 from surefoot.plan import confirming_seeds, exploring_seeds
 from surefoot.plan_file import parse_plan
+from surefoot.study.telling import _earlier_confirmations
 
 GAIN = experiment("gain", better={"gain": 5.0})
 LOSS = experiment("loser", worse={"gain": -9.0})
@@ -68,7 +71,8 @@ def test_a_change_of_data_is_told_once_even_if_the_run_after_it_was_interrupted(
 def test_an_experiment_added_after_results_is_registered_beside_them(cases):
     cases.run(GAIN)
     story = cases.run(GAIN, THIRD)
-    assert [r.known for r in story.revisions] == [(), ("12 finished runs", "gain: ADOPT better")]
+    claims = "claims: gain: better (score) confirmed"
+    assert [r.known for r in story.revisions] == [(), ("12 finished runs", "gain: ADOPT better", claims)]
     assert story.revisions[1].changes == ("experiment third added",)
     assert [(e.revision, e.known) for e in story.experiments] == [(1, ()), (2, ())]
     assert "gain / better" not in {label for label, *_ in cases.ear.trained}
@@ -238,6 +242,57 @@ def test_another_baseline_decides_everything_anew_and_keeps_the_old_verdicts(cas
     assert decisions(story) == {"gain": "ADOPT better", "loser": "KEEP"}
 
 
+# --- asked again on another champion -------------------------------------------------------------------------------
+
+
+def test_a_touch_of_the_baseline_gives_no_experiment_its_error_back(cases):
+    rule = {"screen": False}
+    cases.run(SMALL, rule=rule)
+    found = [by_id(cases.run(SMALL, rule=rule, baseline={"cost": i * 1e-9}))["small"] for i in (1, 2)]
+    assert [(e.rule.adopt_alpha, e.rule.support_alpha) for e in found] == [(0.10, 0.025), (0.05, 0.0125)]
+    seeds = [set(exploring_seeds(3)), *(set(e.champion.seeds) for e in found)]
+    assert len(set.union(*seeds)) == 9
+    assert found[0].known == ("asked again on another champion in revision 2, when its decision (KEEP) was known",)
+    assert [k.split(",")[0][-1] for k in found[1].known] == ["2", "3"]
+    later = by_id(cases.run(SMALL, THIRD, rule=rule, baseline={"cost": 1e-9}))["small"]
+    assert (later.rule, later.champion.seeds, later.steps) == (found[0].rule, found[0].champion.seeds, found[0].steps)
+    first = by_id(cases.run(SMALL, rule=rule))["small"]
+    assert (first.rule.adopt_alpha, first.champion.seeds, first.known) == (0.20, exploring_seeds(3), ())
+
+
+def test_an_experiment_put_before_it_asks_the_later_one_again(cases):
+    cases.run(SMALL, rule={"screen": False})
+    entry = by_id(cases.run(GAIN, THIRD, SMALL, rule={"screen": False}))["small"]
+    assert (entry.rule.adopt_alpha, entry.known[0][:50]) == (0.10, "asked again on another champion in revision 2, whe")
+
+
+def test_a_repeat_counts_every_champion_its_question_was_asked_on(cases):
+    rule = {"screen": False}
+    cases.run(SMALL, rule=rule)
+    cases.run(SMALL, rule=rule, baseline={"cost": 1e-9})
+    twin = experiment("twin", other={"gain": 0.2})
+    entry = by_id(cases.run(SMALL, twin, rule=rule, baseline={"cost": 1e-9}))["twin"]
+    assert (entry.rule.adopt_alpha, entry.champion.seeds) == (0.05, exploring_seeds(3, 52))
+
+
+def test_a_champion_asked_on_and_edited_away_before_the_decision_counts_too(cases):
+    rule = {"screen": False}
+    cases.interrupted(4, SMALL, rule=rule)
+    entry = by_id(cases.run(SMALL, rule=rule, baseline={"cost": 1e-9}))["small"]
+    assert entry.known == ("asked again on another champion in revision 2, when some of its runs were known",)
+    assert entry.rule.adopt_alpha == 0.10
+
+
+def test_what_chance_adopts_counts_the_experiments_that_were_removed(cases):
+    rule = {"screen": False}
+    cases.run(SMALL, rule=rule)
+    story = cases.run(experiment("other", arm={"gain": 0.1}), rule=rule)
+    assert story.expected_false_adopts == pytest.approx(2 * 0.20)
+    assert story.notices == ("removed from the plan in revision 2: small, KEEP",)
+    back = cases.run(SMALL, experiment("other", arm={"gain": 0.1}), rule=rule)
+    assert (back.expected_false_adopts, back.notices) == (pytest.approx(2 * 0.20), ())
+
+
 # --- confirming again ----------------------------------------------------------------------------------------------
 
 
@@ -265,6 +320,27 @@ def test_a_question_confirmed_again_has_half_the_error(cases, tmp_path):
     assert story.overall.p == free.overall.p
     assert not story.overall.is_confirmed
     assert "2 times" in story.overall.reason
+
+
+METRICS = {"score": {"goal": "maximize"}, "loss": {"goal": "minimize"}}
+BOTH = experiment("both", arm={"gain": 5.0, "drop": -5.0})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"confirm": 4}, {"rule": {"claim": 0.45}}, {"primary": "loss"}, {"baseline": {"cost": 1e-9}}],
+    ids=["seeds", "error", "metric", "baseline"],
+)
+def test_no_edit_of_the_plan_confirms_on_seeds_that_were_seen(cases, edit):
+    """Nor at full error: that the edit is small makes it no other question."""
+    cases.run(BOTH, primary="score", metrics=METRICS)
+    story = cases.run(BOTH, **{"primary": "score", "metrics": METRICS, **edit})
+    assert seeds_of_claims(cases) == [confirming_seeds(3), confirming_seeds(edit.get("confirm", 3), 1)]
+    payloads = [e.payload["confirmation"] for e in cases.record.events(1, "state")]
+    assert _earlier_confirmations(cases.record, 1, payloads[-1]) == (1, 1)
+    assert story.phase == "done"
+    again = cases.run(BOTH, **{"primary": "score", "metrics": METRICS, **edit})
+    assert (cases.ear.trained, again.overall) == ([], story.overall)
 
 
 def test_going_back_to_an_old_path_finds_its_old_claims(cases):
@@ -302,8 +378,36 @@ def test_a_corrupted_checkpoint_is_told_in_a_line_and_the_study_survives(cases):
     for path in cases.home.glob("artifacts/*/*/last.pt"):
         path.write_text("{")
     story = cases.run(GAIN, finalise=True)
-    assert story.phase == "done"
-    told = [n for n in cases.ear.notices if "on the test split" in n]
-    assert len(told) == 6 and "\n" not in told[0] and "damaged" in told[0]
-    assert story.notices == tuple(told)
-    assert story.test_values == {"baseline": {}, "champion": {}}
+    assert (story.phase, story.test_opened_at) == ("done", "")
+    (told,) = [n for n in cases.ear.notices if "test split" in n]
+    assert told.startswith("the test split stays sealed: 6 of 6 checkpoints are missing or not the recorded ones")
+    assert "\n" not in told
+
+
+def test_missing_checkpoints_do_not_use_the_test_split_up(cases):
+    cases.run(GAIN)
+    (cases.home / "artifacts").rename(cases.home / "elsewhere")
+    assert not cases.run(GAIN, finalise=True).test_opened_at
+    assert not cases.record.events(1, "opening")
+    shutil.rmtree(cases.home / "artifacts", ignore_errors=True)
+    (cases.home / "elsewhere").rename(cases.home / "artifacts")
+    story = cases.run(GAIN, finalise=True)
+    assert {name: len(values["score"]) for name, values in story.test_values.items()} == {"baseline": 3, "champion": 3}
+
+
+def test_an_evaluation_that_fails_records_no_values_and_is_tried_again(cases):
+    cases.run(GAIN, study="failing", workload="study_toy:FRAGILE")
+    (cases.data / "no_test").touch()
+    first = cases.run(GAIN, study="failing", workload="study_toy:FRAGILE", finalise=True)
+    assert first.test_opened_at and first.test_values == {}
+    (cases.data / "no_test").unlink()
+    story = cases.run(GAIN, study="failing", workload="study_toy:FRAGILE", finalise=True)
+    assert (set(story.test_values), story.test_opened_at) == ({"baseline", "champion"}, first.test_opened_at)
+
+
+def test_a_revision_lists_the_claims_and_the_opening_that_were_known(cases):
+    cases.run(GAIN, finalise=True)
+    story = cases.run(GAIN, THIRD, finalise=True)
+    claims, opening = story.revisions[1].known[-2:]
+    assert claims == "claims: gain: better (score) confirmed"
+    assert opening == f"the test split, opened {story.test_opened_at[:16]}"

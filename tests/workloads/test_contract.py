@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from surefoot.errors import SealedSplitError, SpaceError, WorkloadError
 from surefoot.run import config_hash
 from surefoot.workload import WORKLOADS, as_config, check_requirements, find_workload
+from surefoot.workloads import classifier
 
 SMALL = {
     "digits": {"steps": 6, "eval_every": 3},
@@ -73,6 +75,11 @@ def test_the_defaults_are_inside_the_space(workload):
     assert workload.space.checked(workload.defaults()) == workload.defaults()
     assert set(workload.space.names()) == set(workload.defaults())
     assert config_hash(workload.complete({})) == config_hash(workload.defaults())
+
+
+def test_the_code_fingerprint_covers_whatever_trains(workload):
+    everything = {path.stem for path in Path(classifier.__file__).parent.glob("*.py")} - {"__init__", *WORKLOADS}
+    assert {name.rpartition(".")[2] for name in workload.sources} == everything
 
 
 def test_configs_are_frozen_and_sources_and_requirements_exist(workload):
@@ -174,8 +181,15 @@ def test_settings_no_net_can_be_built_of_are_refused_before_training(workload):
 
 def test_digits_refuse_the_nets_that_pool_them_away():
     digits = find_workload("digits")
-    with pytest.raises(WorkloadError, match="net blocks needs images of at least 28x28, and digits are 8x8; use net"):
-        as_config(digits, digits.complete({"net": "blocks"}))
+    with pytest.raises(SpaceError, match='net must be one of stack; got "blocks"'):
+        digits.complete({"net": "blocks"})
+
+
+def test_blocks_with_what_they_have_no_place_for_are_refused_before_training():
+    fashion_mnist = find_workload("fashion_mnist")
+    for settings in ({"norm": "batch"}, {"dropout": 0.1}):
+        with pytest.raises(WorkloadError, match="net blocks has neither norm nor dropout"):
+            as_config(fashion_mnist, fashion_mnist.complete({"net": "blocks", **settings}))
 
 
 class Trap:

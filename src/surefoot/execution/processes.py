@@ -89,17 +89,16 @@ class WorkerPool:
         on_start: OnStart | None = None,
         on_measurement: OnMeasurement | None = None,
         on_end: OnEnd | None = None,
-        should_stop: Callable[[], bool] | None = None,
     ) -> list[Outcome]:
         """The outcomes of the tasks that were begun, in the order of the tasks.
 
         A task is taken from the iterable only when a worker is free. The callbacks are called in this thread;
         what they raise ends the runs in flight and is raised here. `on_start` comes right before, `on_end` right
         after an attempt: a task whose worker was killed by someone else's signal is tried twice, and only the
-        second outcome is returned. `should_stop` is asked before each task; once it says so no further run begins.
+        second outcome is returned.
         """
         calls = _Callbacks(start=on_start, measurement=on_measurement, end=on_end)
-        queue = _Queue(tasks=enumerate(tasks), should_stop=should_stop)
+        queue = _Queue(tasks=enumerate(tasks))
         outcomes: dict[int, Outcome] = {}
         with self._heeding_signals():
             try:
@@ -229,12 +228,9 @@ class _Queue:
     """The tasks to come: those to try again first, then the next of the iterable."""
 
     tasks: Iterator[tuple[int, Task]]
-    should_stop: Callable[[], bool] | None
     again: deque[tuple[int, Task]] = field(default_factory=deque)
 
     def next_job(self, threads: int) -> _Job | None:
-        if self.should_stop is not None and self.should_stop():
-            return None
         is_second = bool(self.again)
         number, task = self.again.popleft() if is_second else next(self.tasks, (0, None))
         if task is None:

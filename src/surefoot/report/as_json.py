@@ -99,7 +99,7 @@ def _arm(arm: ArmStory) -> dict[str, Any]:
         "config": _plain(arm.config),
         "seeds": list(arm.seeds),
         "values": {name: _values(values) for name, values in arm.values.items()},
-        "seconds_a_step": _number(arm.seconds_a_step),
+        "seconds_a_step": _values(arm.seconds_a_step),
     }
 
 

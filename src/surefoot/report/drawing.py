@@ -25,7 +25,7 @@ from surefoot.report.figures import (
     PathFigure,
     Step,
 )
-from surefoot.report.words import decimals_of, difference_unit, heading_of, number, unit_of
+from surefoot.report.words import decimals_of, heading_of, number, unit_of
 
 WIDTH_INCHES = 9.0
 DOTS_PER_INCH = 200
@@ -340,7 +340,7 @@ def _forest(figure: ForestFigure) -> Canvas:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    unit = difference_unit(figure.metric).strip()
+    unit = figure.metric.difference_unit.strip()
     better = "better →" if figure.metric.sign > 0 else "← better"
     _label_axes(ax, f"difference in {figure.metric.name}{' (' + unit + ')' if unit else ''}, {better}")
     keys: list[tuple[dict[str, Any], str]] = [({"marker": "o", "color": GREY}, "exploring seeds")]
@@ -379,7 +379,7 @@ def _forest_row(ax: Any, y: int, effect: Effect, figure: ForestFigure) -> None:
     _say(ax, -0.015, y, name, transform=side, va="center", ha="right", fontsize=size, linespacing=1.05)
     digits = decimals_of((effect.interval[1] - effect.interval[0]) / 2) if effect.interval else None
     sign = "+" if effect.estimate > 0 else ""
-    said = f"{sign}{number(effect.estimate, digits)}{difference_unit(figure.metric)}"
+    said = f"{sign}{number(effect.estimate, digits)}{figure.metric.difference_unit}"
     _say(ax, 1.02, y, said, transform=side, va="center", fontsize=9, color=INK)
     _say(ax, 1.27, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
 
@@ -391,7 +391,7 @@ def _effect_colour(effect: Effect) -> str:
 
 def _noise(figure: NoiseFigure) -> Canvas:
     canvas = _canvas(figure.title, 3.7)
-    metric, unit = figure.metric, difference_unit(figure.metric)
+    metric, unit = figure.metric, figure.metric.difference_unit
     seeds = _axes(canvas, 0.85, 0.65, 6.1, 0.7)
     seeds.axhspan(figure.mean - figure.sd, figure.mean + figure.sd, color=BLUE, alpha=0.1, linewidth=0)
     seeds.axhline(figure.mean, color=BLUE, linewidth=1.8)

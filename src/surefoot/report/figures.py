@@ -11,7 +11,6 @@ from surefoot.report.story import ArmStory, ExperimentStory, Story
 from surefoot.report.words import (
     count,
     decimals_of,
-    difference_unit,
     duration,
     half_width,
     listing,
@@ -238,11 +237,11 @@ def noise_figure(story: Story) -> NoiseFigure | NoFigure:
     mean = mean_of(values)
     if noise is None or mean is None or noise.floor_n < 2 or noise.floor_sd <= 0:
         return NoFigure(sentence="The noise floor is known once two baseline seeds have been trained and differ.")
-    last, alpha = story.rule.looks[-1], story.rule.support_alpha
+    last = story.rule.looks[-1]
     pairs = tuple(range(3, max(MOST_PAIRS_SHOWN, last) + 1))
-    detectable = tuple(detectable_with(noise, n, alpha) for n in pairs)
-    best, limit = detectable_with(noise, last, alpha), single_run_limit(noise)
-    unit = difference_unit(metric)
+    detectable = tuple(detectable_with(noise, n, story.rule) for n in pairs)
+    best, limit = detectable_with(noise, last, story.rule), single_run_limit(noise)
+    unit = metric.difference_unit
     title = (
         f"{count(last, 'pair')} would show {number(best, decimals_of(best))}{unit}; "
         f"two single runs must differ by {number(limit, decimals_of(limit))}{unit}"
@@ -309,7 +308,7 @@ def _path_title(story: Story, steps: Sequence[Step]) -> str:
     names = listing([p.experiment for p in story.path[1:] if p.experiment]) or count(len(steps) - 1, "step")
     names = names if len(names) <= 48 else count(len(steps) - 1, "step")
     if whole <= 0:
-        moved = f"{signed(metric.sign * gain, _digits(story))}{difference_unit(metric)}"
+        moved = f"{signed(metric.sign * gain, _digits(story))}{metric.difference_unit}"
         return f"{names} moved {metric.name} by {moved}, {standing}"
     if gain >= whole:
         return f"{names} reached the target on {seeds}, {standing}"
@@ -366,7 +365,7 @@ def _curves_title(experiment: ExperimentStory, story: Story) -> str:
     size = number(abs(v.estimate), decimals_of(half_width(v.interval)))
     where = "above" if v.estimate > 0 else "below"
     closest = ", which was adopted," if best == adopted else ", the best of its arms," if len(measured) > 1 else ""
-    return f"{experiment.id}: {best}{closest} ends {size}{difference_unit(story.primary)} {where} the champion"
+    return f"{experiment.id}: {best}{closest} ends {size}{story.primary.difference_unit} {where} the champion"
 
 
 def _effect(label: str, group: str, kind: str, v: Verdict) -> list[Effect]:
@@ -411,7 +410,7 @@ def _value(value: float, story: Story) -> str:
 
 def _gap(story: Story) -> str:
     assert story.target_gap is not None
-    return f"{number(abs(story.target_gap), _digits(story))}{difference_unit(story.primary)}"
+    return f"{number(abs(story.target_gap), _digits(story))}{story.primary.difference_unit}"
 
 
 def _digits(story: Story) -> int | None:

@@ -50,7 +50,6 @@ from surefoot.report.words import (
     clause,
     count,
     decimals_of,
-    difference_unit,
     duration,
     mean_and_spread,
     mean_of,
@@ -184,7 +183,7 @@ def _gap_of(values: list[float], metric: Metric) -> float | None:
 
 
 def _difference(gap: float, values: list[float], metric: Metric) -> str:
-    return f"{number(gap, decimals_of(spread(values)))}{difference_unit(metric)}"
+    return f"{number(gap, decimals_of(spread(values)))}{metric.difference_unit}"
 
 
 def unbroken(value: object) -> object:
@@ -230,7 +229,7 @@ def _entry(e: ExperimentStory, story: Story, pictures: Mapping[str, Picture]) ->
 def _noise(story: Story) -> list[str]:
     told = []
     for name, noise in story.noise.items():
-        known = noise_sentences(metric_named(story, name), noise, story.rule.looks, story.rule.support_alpha)
+        known = noise_sentences(metric_named(story, name), noise, story.rule)
         told.append(f"{name}: {' '.join(known)}")
     return told or ["The baseline has not been trained yet, so this study's noise is not known."]
 

@@ -243,7 +243,7 @@ def baseline_blocks(story: Story) -> list[str]:
             told = f"{metric.name} {mean_and_spread(values)}{unit_of(metric)} over {count(len(values), 'seed')}."
             parts.append(table(seeds_table([story.baseline], metric)))
             noise = story.noise.get(metric.name)
-            known = noise_sentences(metric, noise, story.rule.looks, story.rule.support_alpha) if noise else []
+            known = noise_sentences(metric, noise, story.rule) if noise else []
             parts.append(paragraph(" ".join([told, *known])))
     return parts
 

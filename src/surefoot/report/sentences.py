@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import stdtrit
-
 from surefoot.claim import Claim
 from surefoot.comparison import Noise
-from surefoot.plan import Prediction
+from surefoot.plan import Prediction, Rule
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.report.tables import registered_verdicts, verdict_word
 from surefoot.report.words import (
@@ -16,7 +14,6 @@ from surefoot.report.words import (
     config_change,
     count,
     decimals_of,
-    difference_unit,
     duration,
     half_width,
     listing,
@@ -36,7 +33,8 @@ from surefoot.report.words import (
     unit_of,
 )
 from surefoot.run import Metric
-from surefoot.stats.power import detectable_effect
+from surefoot.stats.power import chance_difference, detectable_effect
+from surefoot.stats.sequential import limit_at
 from surefoot.verdict import Answer, Cause, Decision, End, Verdict
 
 UNDECIDED = {"running": "still running", "waiting": "not begun", "skipped": "skipped"}
@@ -49,7 +47,7 @@ def metric_named(story: Story, name: str) -> Metric:
 
 def prediction_text(p: Prediction, metric: Metric) -> str:
     """What a prediction says: "instance raises val_accuracy by at least 1 pp"."""
-    unit = difference_unit(metric)
+    unit = metric.difference_unit
     subject = p.subject or "the arm"
     if p.interaction:
         subject = f"{subject}, together,"
@@ -158,7 +156,7 @@ def gap_sentence(experiment: ExperimentStory, story: Story) -> str:
     metric, before, after = story.primary, experiment.gap_before, experiment.gap_after
     if metric.target is None or after is None:
         return ""
-    unit, digits = difference_unit(metric), gap_decimals(story)
+    unit, digits = metric.difference_unit, gap_decimals(story)
     to = f"Gap to {number(metric.target)}{unit_of(metric)}"
     if before is None:
         return f"{to}: {number(after, digits)}{unit}."
@@ -227,7 +225,7 @@ def _on_fresh_seeds(values: list[float], metric: Metric) -> str:
     if metric.target is None:
         return f"{text}."
     gap = metric.sign * (metric.target - (mean_of(values) or 0.0))
-    size = f"{number(abs(gap), decimals_of(spread(values)))}{difference_unit(metric)}"
+    size = f"{number(abs(gap), decimals_of(spread(values)))}{metric.difference_unit}"
     return f"{text}, {size} {'short of the target' if gap > 0 else 'beyond the target'}."
 
 
@@ -256,19 +254,19 @@ def claim_sentence(claim: Claim, story: Story) -> str:
     return f"{text}; {claim.wins} of {claim.n} pairs were better, so {chance}{label}."
 
 
-def noise_sentences(metric: Metric, noise: Noise, rule_looks: tuple[int, ...], alpha: float) -> list[str]:
+def noise_sentences(metric: Metric, noise: Noise, rule: Rule) -> list[str]:
     """The noise floor: what single runs must differ by, and what pairs could show."""
     if noise.floor_n < 2 or noise.floor_sd <= 0:
         return [f"The noise floor of {metric.name} is not known yet: it needs at least two baseline seeds that differ."]
-    unit, digits = difference_unit(metric), decimals_of(noise.floor_sd)
+    unit, digits = metric.difference_unit, decimals_of(noise.floor_sd)
     single = single_run_limit(noise)
     told = [
         f"The sd over {count(noise.floor_n, 'baseline seed')} is {number(noise.floor_sd, digits)}{unit}: "
         f"two single runs must differ by more than {number(single, decimals_of(single))}{unit} to count."
     ]
     shown: list[str] = []
-    for n in rule_looks:
-        size = detectable_with(noise, n, alpha)
+    for n in rule.looks:
+        size = detectable_with(noise, n, rule)
         would = "" if shown else " would show a true difference of"
         shown.append(f"{count(n, 'pair')}{would} {number(size, decimals_of(size))}{unit}")
     told.append(f"{listing(shown)} (80 times in 100).")
@@ -281,13 +279,14 @@ def noise_sentences(metric: Metric, noise: Noise, rule_looks: tuple[int, ...], a
 
 def single_run_limit(noise: Noise) -> float:
     """The difference that two single runs exceed by chance 5 times in 100, from the baseline's spread."""
-    return float(stdtrit(noise.floor_n - 1, 0.975)) * math.sqrt(2) * noise.floor_sd
+    return chance_difference(noise.floor_sd, noise.floor_n - 1)
 
 
-def detectable_with(noise: Noise, n: int, alpha: float) -> float:
-    """What n pairs (or n runs an arm) of this study would show with power 0.8, one-sided at alpha."""
+def detectable_with(noise: Noise, n: int, rule: Rule) -> float:
+    """What n pairs (or n runs an arm) of this study would show with power 0.8, held against the race's limit."""
     df = noise.prior.df + (n - 1) * (1 if noise.is_paired else 2)
-    return detectable_effect(noise.difference_sd, n, df, alpha=alpha)
+    limit = limit_at(n, rule.looks, rule.support_alpha, noise.prior.df)
+    return detectable_effect(noise.difference_sd, n, df, alpha=limit)
 
 
 def rule_sentence(story: Story) -> str:
@@ -313,7 +312,7 @@ def _target(story: Story) -> list[str]:
     target = f"{number(metric.target)}{unit_of(metric)}"
     if gap is None:
         return [f"The target is {target}."]
-    size = f"{number(abs(gap), gap_decimals(story))}{difference_unit(metric)}"
+    size = f"{number(abs(gap), gap_decimals(story))}{metric.difference_unit}"
     if gap <= 0:
         return [f"The target of {target} is reached on exploring seeds, by {size}."]
     first = mean_of(story.path[0].exploring) if story.path else None
@@ -325,7 +324,7 @@ def _target(story: Story) -> list[str]:
 
 def _measurement(v: Verdict, metric: Metric) -> str:
     assert v.estimate is not None and v.interval is not None
-    digits, unit = decimals_of(half_width(v.interval)), difference_unit(metric)
+    digits, unit = decimals_of(half_width(v.interval)), metric.difference_unit
     limit = f" against a limit of {p_value(v.threshold)}" if v.threshold is not None else ""
     p = f", {p_phrase(v.p)}{limit}" if v.p is not None else ""
     # A contrast is measured within each seed, over all its cells.
@@ -336,7 +335,7 @@ def _measurement(v: Verdict, metric: Metric) -> str:
 def _power(v: Verdict, metric: Metric) -> str:
     if v.answer is not Answer.INCONCLUSIVE or v.cause is not Cause.UNDERPOWERED or v.detectable is None:
         return ""
-    size = f"{number(v.detectable, decimals_of(v.detectable))}{difference_unit(metric)}"
+    size = f"{number(v.detectable, decimals_of(v.detectable))}{metric.difference_unit}"
     told = f"{count(v.n, 'pair')} would have shown a true difference of {size} or more"
     if v.more_seeds is None:
         return f"{told}; no affordable number of seeds would settle it."
@@ -345,7 +344,7 @@ def _power(v: Verdict, metric: Metric) -> str:
 
 def _claimed_change(claim: Claim, metric: Metric, *, is_corrected: bool = True) -> str:
     assert claim.estimate is not None
-    digits, unit = decimals_of(half_width(claim.interval)), difference_unit(metric)
+    digits, unit = decimals_of(half_width(claim.interval)), metric.difference_unit
     verb = "rose" if claim.estimate > 0 else "fell" if claim.estimate < 0 else "moved"
     text = f"{metric.name} {verb} by {number(abs(claim.estimate), digits)}{unit}"
     if claim.interval is not None:

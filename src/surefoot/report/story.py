@@ -19,7 +19,7 @@ class ArmStory:
 
     `changes` is what differs from the champion. `values` holds, for each metric, one entry for
     each of `seeds`: the final value, or why there is none. `runs` are the runs that ended, with
-    their measurements. `seconds_a_step` is the mean training cost.
+    their measurements. `seconds_a_step` is the training cost of each run that told it.
     """
 
     name: str
@@ -28,7 +28,7 @@ class ArmStory:
     seeds: tuple[int, ...]
     values: Mapping[str, tuple[Value, ...]]
     runs: tuple[Run, ...] = ()
-    seconds_a_step: float | None = None
+    seconds_a_step: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,6 @@ from surefoot.report.words import (
     NOTHING,
     count,
     decimals_of,
-    difference_unit,
     duration,
     half_width,
     heading_of,
@@ -122,7 +121,7 @@ def arms_table(experiment: ExperimentStory, metric: Metric, story: Story) -> Tab
         measured = ("", "", "", "") if verdict is None else _measured(verdict)
         words = _answers(experiment, arm.name, metric)
         rows.append((arm.name, _seeds(values), mean_and_spread(numbers_in(values)), *measured, words))
-    unit = difference_unit(metric).strip()
+    unit = metric.difference_unit.strip()
     against = f"against champion ({unit})" if unit else "against champion"
     headers = ("arm", "seeds", f"{heading_of(metric)}, mean ± sd", "pairs", against, "95 % interval", "p", "verdict")
     return Table(headers=headers, rows=tuple(rows), title=metric.name, badges=7)
@@ -178,7 +177,7 @@ def contrasts_table(contrasts: Sequence[ContrastStory], metric: Metric) -> Table
         kind = "main effect" if len(contrast.factors) == 1 else "interaction"
         word = verdict_word(v) if v.prediction.is_registered else "not predicted"
         rows.append((contrast.label, kind, *_measured(v), _number_or_dash(v.detectable), word))
-    unit = difference_unit(metric).strip()
+    unit = metric.difference_unit.strip()
     size = f"effect on {metric.name} ({unit})" if unit else f"effect on {metric.name}"
     headers = ("contrast", "kind", "seeds", size, "95 % interval", "p", "would show", "verdict")
     return Table(headers=headers, rows=tuple(rows), title=f"{metric.name}, effects", badges=7)
@@ -211,7 +210,7 @@ def overview_table(story: Story) -> Table:
         for i, v in enumerate(verdicts):
             metric = by_name.get(v.prediction.metric, story.primary)
             pairs, difference, interval, p = _measured(v)
-            unit = difference_unit(metric) if v.estimate is not None else ""
+            unit = metric.difference_unit if v.estimate is not None else ""
             cells = (v.prediction.subject, metric.name, pairs, difference + unit, interval, p)
             word = verdict_word(v) if v.prediction.is_registered else f"{verdict_word(v)}, not predicted"
             rows.append((name if i == 0 else "", *cells, word, decision if i == 0 else ""))
@@ -238,7 +237,7 @@ def claims_table(claims: Sequence[Claim], metric: Metric) -> Table:
                 "claimed" if c.is_confirmed else "not claimed",
             )
         )
-    unit = difference_unit(metric).strip()
+    unit = metric.difference_unit.strip()
     size = f"gain in {metric.name} ({unit})" if unit else f"change of {metric.name}"
     headers = ("step", size, "95 % interval", "p", "p, Holm", "n", "won", "correlation", "would show", "")
     return Table(headers=headers, rows=tuple(rows), title="On fresh seeds", badges=9)

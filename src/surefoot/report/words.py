@@ -88,11 +88,6 @@ def unit_of(metric: Metric) -> str:
     return f" {metric.unit}" if metric.unit else ""
 
 
-def difference_unit(metric: Metric) -> str:
-    """The unit of a difference: percentage points ("pp") where the metric is a percentage."""
-    return " pp" if metric.unit == "%" else unit_of(metric)
-
-
 def heading_of(metric: Metric) -> str:
     """The metric as a column's heading: "val_accuracy (%)"."""
     return f"{metric.name} ({metric.unit})" if metric.unit else metric.name

@@ -1,1 +1,1 @@
-"""Estimates, tests and error rates on plain arrays: numpy and scipy only, nothing of ours."""
+"""Estimates, tests and error rates on plain numbers: numpy, scipy and nothing of ours but the errors."""

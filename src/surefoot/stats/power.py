@@ -22,6 +22,11 @@ def detectable_effect(
     return sd * math.sqrt((1 if is_paired else 2) / n) * _noncentrality(round(df, 6), alpha, power)
 
 
+def chance_difference(sd: float, df: float) -> float:
+    """The difference that two single runs of one config exceed by chance 5 times in 100, either way."""
+    return float(stdtrit(df, 0.975)) * math.sqrt(2) * sd
+
+
 def seeds_needed(
     effect: float,
     sd: float,

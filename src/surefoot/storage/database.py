@@ -55,9 +55,9 @@ class Database:
         return f"Database({self.name!r})"
 
     @property
-    def is_file(self) -> bool:
-        """Whether this is a SQLite file, which its home's lock guards."""
-        return self.path is not None
+    def is_of_home(self) -> bool:
+        """Whether it was opened through its home folder, whose lock guards it; a URL may serve many homes."""
+        return self._url is None
 
     def close(self) -> None:
         """Ends every connection of this process."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, func, insert, select, union_all
+from sqlalchemy import Connection, Row, Select, Table, case, func, insert, select, union_all
 
 from surefoot.errors import RecordError, nearest
 from surefoot.run import Measurement, Provenance, Run, Status
@@ -36,6 +36,7 @@ from surefoot.storage.values import measurement_of, measurement_rows
 
 KEYS_A_QUERY = 500  # databases limit the values one statement may carry
 TRAINED = (Status.COMPLETE, Status.INFEASIBLE)
+BEST_FIRST = (*TRAINED, Status.RUNNING, Status.PRUNED, Status.INTERRUPTED, Status.FAILED)  # of attempts at one key
 EVENT_KINDS = ("decision", "claim", "opening", "skip", "state", "notice")
 
 T = TypeVar("T")
@@ -243,15 +244,6 @@ class Record:
                     found.setdefault(run.key, run)
         return found
 
-    def attempts(self, keys: Collection[str]) -> dict[str, int]:
-        """How often each key was tried, whatever came of it; 0 for a key never tried."""
-        counts = dict.fromkeys(keys, 0)
-        with self._database.reading() as connection:
-            for some in _portions(keys):
-                query = select(runs.c.key, func.count()).where(runs.c.key.in_(some)).group_by(runs.c.key)
-                counts.update((key, count) for key, count in connection.execute(query))
-        return counts
-
     def use_run(self, study_id: int, run_id: int, *, experiment: str, arm: str) -> None:
         """Says that this study rests on this run; saying it again changes nothing."""
         row = {"study_id": study_id, "run_id": run_id, "experiment": experiment, "arm": arm}
@@ -278,13 +270,13 @@ class Record:
     def close_abandoned(self, reason: str) -> int:
         """How many runs without an outcome were closed as INTERRUPTED, because their coordinator is gone.
 
-        Call it with the home's lock held and before starting runs: in a home's own file everything
-        unfinished is then abandoned. In a shared database the runs of other machines are left alone, and
-        so are those of processes that live.
+        Call it with the home's lock held and before starting runs: in a record opened through its home
+        everything unfinished is then abandoned. In one opened by URL, which other homes may share, the runs
+        of other machines are left alone, and so are those of processes that live.
         """
         with self._database.writing() as connection:
             unfinished = connection.execute(_every_run().where(outcomes.c.run_id.is_(None))).all()
-            abandoned = [row for row in unfinished if self._database.is_file or _is_gone(row.coordinator)]
+            abandoned = [row for row in unfinished if self._database.is_of_home or _is_gone(row.coordinator)]
             for row in abandoned:
                 _add_outcome(
                     connection,
@@ -357,12 +349,20 @@ class Record:
         return self._rows(EventRow, (query if kind is None else query.filter_by(kind=kind)).order_by(events.c.id))
 
     def status_counts(self) -> dict[int, StudyCounts]:
-        """Study id -> its runs by status and their wall seconds, for every study; reads no run in full."""
+        """Study id -> its runs by status and their wall seconds, for every study; reads no run in full.
+
+        A run that was tried again counts once, by its best attempt; the seconds are those of all attempts.
+        """
         status = func.coalesce(outcomes.c.status, Status.RUNNING.value)
-        started = (
-            select(runs.c.study_id, status, func.count(), func.coalesce(func.sum(outcomes.c.wall_seconds), 0.0))
+        rank = case({name.value: i for i, name in enumerate(BEST_FIRST)}, value=status)
+        seconds_spent = func.coalesce(func.sum(outcomes.c.wall_seconds), 0.0).label("seconds")
+        tried = (
+            select(runs.c.study_id, func.min(rank).label("rank"), seconds_spent)
             .outerjoin(outcomes, outcomes.c.run_id == runs.c.id)
-            .group_by(runs.c.study_id, status)
+            .group_by(runs.c.study_id, runs.c.key)
+        ).subquery()
+        started = select(tried.c.study_id, tried.c.rank, func.count(), func.sum(tried.c.seconds)).group_by(
+            tried.c.study_id, tried.c.rank
         )
         borrowed = (
             select(uses.c.study_id, func.count(uses.c.run_id.distinct()))
@@ -373,8 +373,8 @@ class Record:
         counts: dict[int, dict[Status, int]] = defaultdict(dict)
         seconds: dict[int, float] = defaultdict(float)
         with self._database.reading() as connection:
-            for study_id, name, count, wall_seconds in connection.execute(started):
-                counts[study_id][Status(name)] = count
+            for study_id, best, count, wall_seconds in connection.execute(started):
+                counts[study_id][BEST_FIRST[best]] = count
                 seconds[study_id] += wall_seconds
             reused = {study_id: count for study_id, count in connection.execute(borrowed)}
             ids = connection.scalars(select(studies.c.id)).all()

@@ -93,7 +93,10 @@ class VerdictRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyCounts:
-    """How many runs a study started, by status, their wall seconds, and how many runs of others it reuses."""
+    """How many runs a study started, by the best status of each, and how many runs of others it reuses.
+
+    The wall seconds are those of all attempts.
+    """
 
     statuses: Mapping[Status, int] = field(default_factory=dict)
     wall_seconds: float = 0.0

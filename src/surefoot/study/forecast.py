@@ -8,9 +8,10 @@ from typing import Any
 
 from surefoot.comparison import Noise
 from surefoot.errors import SurefootError
-from surefoot.plan import Experiment, Plan, same_config
+from surefoot.plan import Experiment, Plan, Rule, same_config
 from surefoot.report.story import Story
 from surefoot.stats.power import detectable_effect
+from surefoot.stats.sequential import race_thresholds
 from surefoot.workload import check_requirements, find_workload
 
 
@@ -67,8 +68,7 @@ def forecast_text(found: Mapping[str, Any]) -> str:
 def _experiment(plan: Plan, experiment: Experiment, noise: Noise) -> dict[str, Any]:
     rule = plan.rule_of(experiment)
     n = rule.seeds
-    sds = detectable_effect(1.0, n, max(noise.paired.df, 0.0) + n - 1, alpha=rule.support_alpha)
-    sd = noise.difference_sd
+    sds, sd = _detectable_sds(rule, noise), noise.difference_sd
     arms = [a for a in experiment.arms if not same_config({**plan.baseline, **a.changes}, plan.baseline)]
     return {
         "id": experiment.id,
@@ -82,12 +82,19 @@ def _experiment(plan: Plan, experiment: Experiment, noise: Noise) -> dict[str, A
     }
 
 
+def _detectable_sds(rule: Rule, noise: Noise) -> float:
+    """What the race's last look shows with power 0.8 at least, in standard deviations of a difference."""
+    n, prior_df = rule.seeds, noise.prior.df
+    limit = race_thresholds(rule.looks, rule.support_alpha, prior_df)[-1]
+    return detectable_effect(1.0, n, prior_df + n - 1, alpha=limit)
+
+
 def _detects(experiment: Mapping[str, Any], unit: str) -> str:
     if experiment["detectable"] is not None:
         change = f"{experiment['detectable']:.3g}{unit}"
     else:
         change = f"{experiment['detectable_sd']:.2f} standard deviations of a paired difference"
-    return f"{experiment['seeds']} pairs would show a change of {change} (80 % of the time)"
+    return f"{experiment['seeds']} pairs would show a change of {change} (at least 80 % of the time)"
 
 
 def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
@@ -105,7 +112,7 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
     min_effect = plan.metric(plan.primary).min_effect
     if min_effect is not None and noise.difference_sd:
         n = plan.rule.seeds
-        shown = detectable_effect(noise.difference_sd, n, noise.paired.df + n - 1, alpha=plan.rule.support_alpha)
+        shown = _detectable_sds(plan.rule, noise) * noise.difference_sd
         if shown > min_effect:
             found.append(
                 f"the smallest effect worth having ({min_effect:g}) is below what {n} pairs would show ({shown:.3g})"

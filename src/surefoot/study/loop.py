@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from surefoot.plan import Plan
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import Record
-from surefoot.study.registration import register, registrations
-from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, walk_of
-from surefoot.study.walk import BASELINE, Request, Walk
+from surefoot.study.registration import askings, register, registrations
+from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, tested_arms, untested, walk_of
+from surefoot.study.walk import BASELINE, CONFIRMATION, Request, Walk, false_adopts
 from surefoot.verdict import End, Verdict
 from surefoot.workload import Workload, check_requirements, find_workload
 
@@ -226,25 +227,26 @@ class Study:
         still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
         racing = sum(len(e.arms) * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
         registered = registrations(self.record, self.id)
-        own_seeds = sum(story.rule.seeds for e, story in still if registered[e.id].block is not None)
+        asked = askings(self.record, self.id)
+        own = [story for e, story in still if registered[e.id].block is not None or e.id in asked]
+        own_seeds = sum(story.rule.seeds for story in own)
         champion = self.plan.rule.seeds - len(found.champion_values) if still else 0
         path = len(found.path_configs) + len(still)
         confirming = path * self.plan.rule.confirm_seeds if path > 1 else 0
         return max(champion, 0 if still else len(found.wanted)) + own_seeds + racing + confirming
 
     def _within_budget(self, found: Walk, listener: Listener) -> bool:
-        """Whether the wanted runs may be trained; where not, the experiment's end is put on record."""
+        """Whether the wanted runs may be trained; where not, the experiment's or the study's end is put on record."""
         reason = self._over_budget(found)
-        if reason and found.phase == BASELINE and not self._trained():
+        if not reason:
+            return True
+        if found.phase == BASELINE:
             raise PlanError(f"the budget must allow for the baseline: {reason}; give more, or ask for fewer seeds")
         running = next((e for e in found.experiments if e.state == "running"), None)
-        if not reason or running is None:
-            return True
+        ended = running.id if running else CONFIRMATION
         revision = self.record.revisions(self.id)[-1].number
-        self.record.add_event(
-            self.id, kind="skip", experiment=running.id, payload={"revision": revision, "reason": reason}
-        )
-        listener.noticed(f"{running.id}: {reason}")
+        self.record.add_event(self.id, kind="skip", experiment=ended, payload={"revision": revision, "reason": reason})
+        listener.noticed(f"{ended}: {reason}" if running else untested(reason))
         return False
 
     def _over_budget(self, found: Walk) -> str:
@@ -301,14 +303,14 @@ class Study:
                     known.add((run.id, story.id))
 
     def _put_state_on_record(self, found: Walk) -> None:
-        payload = state_payload(self._tell(found), found, *self._prints())
+        payload = state_payload(self._tell(found), self.plan, found, *self._prints())
         states = self.record.events(self.id, "state")
         if not states or states[-1].payload != payload:
             self.record.add_event(self.id, kind="state", experiment=None, payload=payload)
 
     def _open_test_split(self, found: Walk, pool: WorkerPool, listener: Listener) -> None:
         """Measures baseline and champion on the sealed test split, once in a study's life."""
-        if len(found.path_configs) == 1 or self.workload.evaluate is None:
+        if not found.fresh or self.workload.evaluate is None:
             return
         champion = config_hash(found.champion)
         openings = self.record.events(self.id, "opening")
@@ -321,17 +323,25 @@ class Study:
             return
         if values:
             return
+        runs = {"baseline": found.fresh[0].runs, "champion": found.fresh[-1].runs}
+        complete = [(name, run) for name, some in runs.items() for run in some if run.status is Status.COMPLETE]
+        tasks = [self._evaluation(run, name) for name, run in complete]
+        gone = [task for task in tasks if not _is_intact(task)]
+        if gone:
+            listener.noticed(
+                f"the test split stays sealed: {len(gone)} of {len(tasks)} checkpoints are missing or not the recorded "
+                f"ones, {gone[0].artifacts / 'last.pt'} first; put the files back and run again"
+            )
+            return
         if not openings:
             self.record.add_event(self.id, kind="opening", experiment=None, payload={"champion": champion})
-        runs = {"baseline": found.fresh[0].runs, "champion": found.fresh[-1].runs}
         measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in runs}
-        complete = [(name, run) for name, some in runs.items() for run in some if run.status is Status.COMPLETE]
-        for outcome in pool.run(self._evaluation(run, name) for name, run in complete):
+        for outcome in pool.run(tasks):
             if outcome.status is Status.COMPLETE:
                 measured[outcome.task.label].append(outcome.values)
             else:
                 self._notice(f"{outcome.task.label} on the test split: {outcome.status} ({outcome.reason})", listener)
-        if not pool.is_interrupted:
+        if sum(map(len, measured.values())) == len(tasks):
             payload = {"champion": champion, "values": measured}
             self.record.add_event(self.id, kind="opening", experiment=None, payload=payload)
 
@@ -352,6 +362,15 @@ def artifacts_of(home: Path, key: str) -> Path:
     return home / "artifacts" / key[:2] / key
 
 
+def _is_intact(task: Task) -> bool:
+    """Whether the checkpoint that the task measures is there, as it was recorded."""
+    path = task.artifacts / f"{task.checkpoint}.pt"
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return task.checkpoint_hash in ("", hashlib.file_digest(file, "sha256").hexdigest())
+
+
 def _decision_payload(story: ExperimentStory, found: Walk) -> dict[str, Any]:
     """The decision and the runs it rests on: a failed one among them is not tried again, as that could change it.
 
@@ -369,6 +388,8 @@ def _decision_payload(story: ExperimentStory, found: Walk) -> dict[str, Any]:
         "reason": story.choice.reason,
         "champion_before": config_hash(story.champion_before),
         "champion_after": config_hash(story.champion_after),
+        "tested": tested_arms(story),
+        "false_adopts": false_adopts(story),
         "predictions": [_prediction_of(verdict) for verdict in _answers(story)],
         "runs": sorted(runs) if story.state == "decided" else [],
     }

@@ -168,7 +168,7 @@ class Race:
     def choice(self) -> Choice:
         """The experiment's decision, once nothing is wanted any more."""
         primary = self.plan.metric(self.plan.primary)
-        costs = {name: arm.seconds_a_step for name, arm in self.arms.items() if arm.seconds_a_step}
+        costs = {name: arm.seconds_a_step for name, arm in self.arms.items()}
         return choose(self.steps, metric=primary, rule=self.rule, noise=self.noise[primary.name], cost=costs)
 
     def same(self) -> tuple[str, ...]:

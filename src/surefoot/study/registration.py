@@ -10,7 +10,7 @@ from surefoot.plan import BLOCK, Experiment, Plan, Rule
 from surefoot.report.story import RevisionStory
 from surefoot.run import config_hash
 from surefoot.storage import ExperimentRow, Record, RevisionRow
-from surefoot.study.walk import FIRST_REPEAT_BLOCK, Registration
+from surefoot.study.walk import ASKED_AGAIN_BLOCK, FIRST_REPEAT_BLOCK, Asking, Registration
 
 
 def register(record: Record, study_id: int, plan: Plan) -> tuple[bool, tuple[str, ...]]:
@@ -46,6 +46,41 @@ def registrations(record: Record, study_id: int) -> dict[str, Registration]:
     return {row.key: _from_json(row.definition["registration"]) for row in rows}
 
 
+def askings(record: Record, study_id: int) -> dict[str, tuple[Asking, ...]]:
+    """The champions that each experiment was asked on, the first one first; none for one that never began."""
+    begun = {use.experiment for use in record.uses(study_id)}
+    decided = {
+        (event.experiment, event.payload["champion_before"]): shown_decision(event.payload)
+        for event in record.events(study_id, "decision")
+        if event.payload["state"] == "decided"
+    }
+    found: dict[str, dict[str, Asking]] = {}
+    for event in record.events(study_id, "state"):
+        for name, champion in event.payload.get("champions", {}).items():
+            asking = Asking(
+                champion=champion,
+                revision=event.payload["revision"],
+                decision=decided.get((name, champion), ""),
+            )
+            if name in begun:
+                found.setdefault(name, {}).setdefault(champion, asking)
+    return {name: tuple(asked.values()) for name, asked in found.items()}
+
+
+def removed(record: Record, study_id: int) -> tuple[str, ...]:
+    """The experiments that were decided and are in the plan no more, in words."""
+    latest = {event.experiment: event.payload for event in record.events(study_id, "decision")}
+    last_in: dict[str, int] = {}
+    revisions = record.revisions(study_id)
+    for row in revisions:
+        last_in |= dict.fromkeys((e["id"] for e in row.known["definition"]["experiments"]), row.number)
+    return tuple(
+        f"removed from the plan in revision {number + 1}: {name}, {shown_decision(latest[name])}"
+        for name, number in last_in.items()
+        if number < revisions[-1].number and name in latest
+    )
+
+
 def revision_stories(record: Record, study_id: int) -> tuple[RevisionStory, ...]:
     """Every revision: what it changed, and what was known when it was registered."""
     stories: list[RevisionStory] = []
@@ -67,15 +102,16 @@ def revision_stories(record: Record, study_id: int) -> tuple[RevisionStory, ...]
 def _add_revision(record: Record, study_id: int, plan: Plan) -> RevisionRow:
     complete = sum(run.status == "COMPLETE" for run in record.runs(study_id))
     latest = {event.experiment: event.payload for event in record.events(study_id, "decision")}
-    results = [f"{name}: {_shown_decision(payload)}" for name, payload in latest.items()]
-    if complete:
-        results.insert(0, f"{complete} finished runs")
+    results = [f"{complete} finished runs"] if complete else []
+    results += [f"{name}: {shown_decision(payload)}" for name, payload in latest.items()]
+    results += [_shown_claims(event.payload) for event in record.events(study_id, "claim")]
+    results += [f"the test split, opened {event.at[:16]}" for event in record.events(study_id, "opening")[:1]]
     return record.add_revision(
         study_id,
         plan_hash=plan.hash,
         plan_text=plan.text,
         plan_path=plan.path,
-        known={"results": results, "definition": plan.definition()},
+        known={"results": list(dict.fromkeys(results)), "definition": plan.definition()},
     )
 
 
@@ -89,13 +125,15 @@ def _registration(
 ) -> tuple[Registration, list[str]]:
     """What the experiment is registered as, and in sentences what its edit does not change."""
     seeds = {run.id: run.seed for run in record.runs(study_id)}
-    blocks = {use.experiment: (seeds[use.run_id] - 1) // BLOCK for use in record.uses(study_id)}
-    fresh, asks_again = _registered_anew(plan, experiment, revision, [r for r in earlier if r.key in blocks])
+    used = [(use.experiment, (seeds[use.run_id] - 1) // BLOCK) for use in record.uses(study_id)]
+    blocks = {name: block for name, block in used if block < ASKED_AGAIN_BLOCK}
+    times = {name: len(asked) for name, asked in askings(record, study_id).items()}
+    fresh, asks_again = _registered_anew(plan, experiment, revision, [r for r in earlier if r.key in blocks], times)
     last = next((row for row in reversed(earlier) if row.key == experiment.id), None)
     if last is None:
         return fresh, asks_again
     old = _from_json(last.definition["registration"])
-    is_same_rule = old.rule == plan.rule.respent(_times_asked(old))
+    is_same_rule = old.rule == plan.rule.respent(old.times_asked)
     edit = _edit(record, study_id, plan, experiment, last)
     if experiment.id not in blocks:
         return (fresh, asks_again) if edit or not is_same_rule else (old, [])
@@ -119,14 +157,20 @@ def _edit(record: Record, study_id: int, plan: Plan, experiment: Experiment, las
         return ""
     number = record.revisions(study_id)[-1].number
     decisions = [e.payload for e in record.events(study_id, "decision") if e.experiment == experiment.id]
-    known = f"its decision ({_shown_decision(decisions[-1])})" if decisions else "some of its runs"
+    known = f"its decision ({shown_decision(decisions[-1])})" if decisions else "some of its runs"
     return f"edited in revision {number}, when {known} {'was' if decisions else 'were'} known"
 
 
 def _registered_anew(
-    plan: Plan, experiment: Experiment, revision: RevisionRow, begun: Sequence[ExperimentRow]
+    plan: Plan,
+    experiment: Experiment,
+    revision: RevisionRow,
+    begun: Sequence[ExperimentRow],
+    times: Mapping[str, int],
 ) -> tuple[Registration, list[str]]:
     """The experiment as a new one, on fresh seeds and with re-spent error where its arms were asked about before.
+
+    `times` says on how many champions those that have begun were asked.
 
     An arm is the same whatever it is called and whatever settings of the baseline it repeats. Some
     arms alone do not make a repeat, unless another rule would give them more seeds or more error.
@@ -138,8 +182,8 @@ def _registered_anew(
         if row.key == experiment.id or not shared:
             continue
         earlier = _from_json(row.definition["registration"])
-        if shared == configs or earlier.rule != plan.rule.respent(_times_asked(earlier)):
-            number = max(number, _times_asked(earlier) + 1)
+        if shared == configs or earlier.rule != plan.rule.respent(earlier.times_asked):
+            number = max(number, earlier.times_asked + times.get(row.key, 1))
             twins.append(row.key)
         else:
             known.append(f"{len(shared)} of its arms had been trained in {row.key}")
@@ -179,18 +223,19 @@ def _kept_rule(experiment: Experiment, rule: Rule) -> str:
     )
 
 
-def _times_asked(registration: Registration) -> int:
-    """How often its question had been asked before it was registered."""
-    return max((registration.block or 0) - FIRST_REPEAT_BLOCK, 0)
-
-
 def _revision(record: Record, row: ExperimentRow) -> RevisionRow:
     return next(r for r in record.revisions(row.study_id) if r.id == row.revision_id)
 
 
-def _shown_decision(payload: Mapping[str, Any]) -> str:
+def shown_decision(payload: Mapping[str, Any]) -> str:
+    """A decision on record in a word or two: KEEP, "ADOPT b32", "skipped"."""
     word = payload["decision"] if payload["state"] == "decided" else payload["state"]
     return f"{word} {payload['arm']}".strip()
+
+
+def _shown_claims(payload: Mapping[str, Any]) -> str:
+    told = [f"{c['step']} ({c['metric']}) {'' if c['is_confirmed'] else 'not '}confirmed" for c in payload["claims"]]
+    return f"claims: {', '.join(dict.fromkeys(told))}"
 
 
 def _shown(rule: Rule) -> str:

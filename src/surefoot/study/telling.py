@@ -12,11 +12,12 @@ from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
 from surefoot.report.story import ExperimentStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
-from surefoot.study.registration import registrations, revision_stories
-from surefoot.study.walk import CONFIRMATION, Material, Walk, gap_to_target, numbers, walk
+from surefoot.study.registration import askings, registrations, removed, revision_stories
+from surefoot.study.walk import CONFIRMATION, Material, Walk, false_adopts, gap_to_target, numbers, walk
 from surefoot.workload import Workload, find_workload
 
 UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
+BEGUN = ("running", "decided")
 
 
 def read_story(record: Record, study_id: int, plan: Plan) -> Story:
@@ -43,21 +44,18 @@ def walk_of(
     workload: Workload,
     find: Callable[[Mapping[str, Any], int], Run | None],
 ) -> Walk:
-    """The walk over what the record holds; claims on other paths make the next confirmation's seeds new ones."""
-    revision = record.revisions(study_id)[-1].number
+    """The walk over what the record holds; earlier confirmations make the next one's seeds new ones."""
     material = Material(
         plan=plan,
         workload=workload,
         registrations=registrations(record, study_id),
         find=find,
-        skipped={
-            str(e.experiment): e.payload["reason"]
-            for e in record.events(study_id, "skip")
-            if e.payload["revision"] == revision
-        },
+        skipped=_skipped(record, study_id),
+        askings=askings(record, study_id),
+        revision=record.revisions(study_id)[-1].number,
     )
     found = walk(material)
-    block, asked_before = _earlier_confirmations(record, study_id, path_of(found))
+    block, asked_before = _earlier_confirmations(record, study_id, confirmation_of(plan, found))
     if block == 0:
         return found
     return walk(dataclasses.replace(material, confirm_block=block, asked_before=asked_before))
@@ -72,10 +70,29 @@ def ended_runs(runs: Iterable[Run]) -> dict[str, Run]:
     return ended
 
 
-def path_of(found: Walk) -> list[str]:
-    """The hashes of the configs the champion stood on, once the path is to be confirmed; else nothing."""
-    is_whole = found.phase in ("confirm", "done") and len(found.path_configs) > 1
-    return [config_hash(config) for config in found.path_configs] if is_whole else []
+def confirmation_of(plan: Plan, found: Walk) -> dict[str, Any]:
+    """What is to be confirmed and by which rule, as JSON, once the path is whole; else nothing."""
+    if found.phase not in ("confirm", "done") or len(found.path_configs) == 1:
+        return {}
+    return {
+        "path": [config_hash(config) for config in found.path_configs],
+        "labels": [point.label for point in found.path],
+        "metric": [plan.primary, plan.metric(plan.primary).goal],
+        "seeds": plan.rule.confirm_seeds,
+        "alpha": plan.rule.claim_alpha,
+    }
+
+
+def untested(reason: str) -> str:
+    """That the budget ended the study before its confirmation, in a line."""
+    return f"the claims were not tested: {reason}"
+
+
+def _skipped(record: Record, study_id: int) -> dict[str, str]:
+    """What the budget does not allow under the latest revision, and why."""
+    revision = record.revisions(study_id)[-1].number
+    skips = record.events(study_id, "skip")
+    return {str(e.experiment): e.payload["reason"] for e in skips if e.payload["revision"] == revision}
 
 
 def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: Walk, prints: tuple[str, str]) -> Story:
@@ -110,16 +127,16 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
         target_gap=gap_to_target(plan, found.champion_values),
         test_values=_test_values(values[-1]) if values else {},
         test_opened_at=openings[0].at if openings else "",
-        expected_false_adopts=found.expected_false_adopts,
+        expected_false_adopts=_false_adopts(record, study_id, found),
         q_values=found.q_values,
         run_counts={str(status).lower(): n for status, n in counts.statuses.items()} | {"planned": len(found.wanted)},
         hours=counts.wall_seconds / 3600,
-        notices=tuple(e.payload["text"] for e in record.events(study_id, "notice")),
+        notices=_notices(record, study_id),
         provenance=_provenance(runs, prints),
     )
 
 
-def state_payload(story: Story, found: Walk, data: str, code: str) -> dict[str, Any]:
+def state_payload(story: Story, plan: Plan, found: Walk, data: str, code: str) -> dict[str, Any]:
     """Where a study stands, small enough for `status` to read without walking."""
     baseline = numbers(story.baseline.values[story.primary.name]) if story.baseline else ()
     return {
@@ -134,34 +151,71 @@ def state_payload(story: Story, found: Walk, data: str, code: str) -> dict[str, 
         "is_claimed": bool(story.overall and story.overall.is_confirmed),
         "data": data,
         "code": code,
-        "path": path_of(found),
+        "revision": story.revisions[-1].number,
+        "confirmation": confirmation_of(plan, found),
+        "champions": {e.id: config_hash(e.champion_before) for e in found.experiments if e.state in BEGUN},
     }
 
 
-def _earlier_confirmations(record: Record, study_id: int, path: list[str]) -> tuple[int, int]:
-    """How many other paths came to their confirmation before this one, and how many of them asked the same.
+def _notices(record: Record, study_id: int) -> tuple[str, ...]:
+    reason = _skipped(record, study_id).get(CONFIRMATION)
+    noticed = [e.payload["text"] for e in record.events(study_id, "notice")]
+    return (*noticed, *removed(record, study_id), *([untested(reason)] if reason else []))
 
-    A path comes on record before its fresh seeds are trained, so even a confirmation that was
-    interrupted and then edited away has used up its block of seeds.
+
+def _false_adopts(record: Record, study_id: int, found: Walk) -> float:
+    """How many worthless arms chance alone would adopt, at most, over all that was ever decided here."""
+    bounds: dict[tuple[str | None, ...], float] = {
+        (e.experiment, e.payload["champion_before"], *e.payload["tested"]): e.payload["false_adopts"]
+        for e in record.events(study_id, "decision")
+        if e.payload["state"] == "decided"
+    }
+    decided = [story for story in found.experiments if story.state == "decided"]
+    bounds |= {(s.id, config_hash(s.champion_before), *tested_arms(s)): false_adopts(s) for s in decided}
+    return sum(bounds.values())
+
+
+def tested_arms(story: ExperimentStory) -> list[str]:
+    """The hashes of the configs that the experiment could have adopted."""
+    return sorted(config_hash(arm.config) for arm in story.arms if arm.name in story.steps)
+
+
+def _earlier_confirmations(record: Record, study_id: int, today: Mapping[str, Any]) -> tuple[int, int]:
+    """How many other confirmations came before today's, and how many of them asked the same.
+
+    Another path, primary metric, number of seeds or error makes another confirmation. It comes on
+    record before its fresh seeds are trained, so even one that was interrupted and then edited away
+    has used up its block of seeds.
     """
-    paths: list[list[str]] = []
+    earlier: list[Mapping[str, Any]] = []
     for event in record.events(study_id, "state"):
-        if event.payload["path"] and event.payload["path"] not in paths:
-            paths.append(event.payload["path"])
-    earlier = paths[: paths.index(path)] if path in paths else paths
-    if not path or not earlier:
+        other = event.payload.get("confirmation")
+        if other and _identity(other) == _identity(today):
+            break
+        if other and all(_identity(other) != _identity(known) for known in earlier):
+            earlier.append(other)
+    if not today or not earlier:
         return 0, 0
     seeds = {run.id: run.seed for run in record.runs(study_id)}
     seen = {
         (seeds[use.run_id] - CONFIRM_SEED) // BLOCK for use in record.uses(study_id) if use.experiment == CONFIRMATION
     }
-    asked = [block for block, other in enumerate(earlier) if block in seen and _questions(other) & _questions(path)]
+    asked = [block for block, other in enumerate(earlier) if block in seen and _questions(other) & _questions(today)]
     return len(earlier), len(asked)
 
 
-def _questions(path: Sequence[str]) -> set[tuple[str, str]]:
-    """What a confirmation asks: whether each step is a gain, and whether the whole path is."""
-    return {*itertools.pairwise(path), *zip(path[:1], path[-1:], strict=True)}
+def _identity(confirmation: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in confirmation.items() if name != "labels"}
+
+
+def _questions(confirmation: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """What a confirmation asks: whether each step is a gain, and whether the whole path is.
+
+    A step is the same by its configs and by its name: neither a touch of the baseline nor another
+    name makes it a new one. Nor does another metric, or it would be asked until one says yes.
+    """
+    path, steps = confirmation["path"], confirmation["labels"][1:]
+    return {*itertools.pairwise(path), (path[0], path[-1]), *((label,) for label in steps)}
 
 
 def _with_costs(story: ExperimentStory, uses: Sequence[UseRow], runs: Mapping[int, Run]) -> ExperimentStory:

@@ -6,6 +6,7 @@ comes to the same verdicts and asks for the same next runs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
-from surefoot.plan import Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
+from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
 from surefoot.report.story import ArmStory, ExperimentStory, PathPoint
 from surefoot.run import Run, Status, config_hash
 from surefoot.stats.multiplicity import benjamini_hochberg
@@ -27,6 +28,7 @@ BASELINE, CONFIRMATION = "baseline", "confirmation"
 # that one lucky sample of the champion cannot mark every later arm (facts of the procedure, step 8).
 COMPARISONS_PER_BLOCK = 20
 FIRST_REPEAT_BLOCK = 50
+ASKED_AGAIN_BLOCK = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,13 +55,28 @@ class Registration:
     block: int | None = None
     known: tuple[str, ...] = ()
 
+    @property
+    def times_asked(self) -> int:
+        """How often its question had been asked before it was registered."""
+        return max((self.block or 0) - FIRST_REPEAT_BLOCK, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """A champion (its config's hash) that an experiment was asked on, since which revision, and what came of it."""
+
+    champion: str
+    revision: int
+    decision: str = ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Material:
     """What a walk goes over: the plan, what is registered, and how to find a run that has ended.
 
-    `skipped` maps an experiment's id to the reason why it will not go on (the budget is spent).
-    `confirm_block` counts the earlier confirmations of other paths, whose seeds are fresh no more;
+    `skipped` maps an experiment's id, or CONFIRMATION, to the reason why it will not go on (the
+    budget is spent). `askings` are the champions that each experiment was asked on, the first one first.
+    `confirm_block` counts the earlier confirmations, other than today's, whose seeds are fresh no more;
     `asked_before` those among them that asked one of today's questions, and spent error on it.
     `find(config, seed)` gives the ended run, or None.
     """
@@ -71,6 +88,8 @@ class Material:
     skipped: Mapping[str, str] = field(default_factory=dict)
     confirm_block: int = 0
     asked_before: int = 0
+    askings: Mapping[str, Sequence[Asking]] = field(default_factory=dict)
+    revision: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +133,11 @@ def numbers(values: Sequence[Value]) -> tuple[float, ...]:
     return tuple(v for v in values if not isinstance(v, NoValue))
 
 
+def false_adopts(story: ExperimentStory) -> float:
+    """How many worthless arms the experiment may adopt by chance, at most."""
+    return len(story.steps) * story.rule.adopt_alpha
+
+
 def gap_to_target(plan: Plan, values: Sequence[float]) -> float | None:
     """Target minus mean in the direction of the goal (positive: still to go); None without a target."""
     metric = plan.metric(plan.primary)
@@ -139,6 +163,7 @@ class _Walker:
     def __init__(self, material: Material) -> None:
         self.material, self.plan, self.workload = material, material.plan, material.workload
         self.primary = self.plan.metric(self.plan.primary)
+        self.registrations = dict(material.registrations)
         self.path = [_Stop(experiment=BASELINE, label=BASELINE, config=dict(self.plan.baseline))]
         rules = [self.plan.rule, *(r.rule for r in material.registrations.values())]
         self.most_seeds = max(rule.seeds for rule in rules)
@@ -182,7 +207,7 @@ class _Walker:
             wanted=tuple(self.wanted.values()),
             champion_values=self._known_values(self.path[-1]),
             q_values=_q_values(told),
-            expected_false_adopts=sum(len(e.steps) * e.rule.adopt_alpha for e in told if e.state == "decided"),
+            expected_false_adopts=sum(false_adopts(e) for e in told if e.state == "decided"),
         )
 
     def _noise(self, seeds: int | None = None) -> dict[str, Noise]:
@@ -214,14 +239,14 @@ class _Walker:
             seeds=tuple(seeds[: len(runs)]),
             values={m.name: tuple(value_of(run, m.name) for run in runs) for m in self.plan.metrics},
             runs=tuple(runs),
-            seconds_a_step=sum(costs) / len(costs) if costs else None,
+            seconds_a_step=tuple(costs),
         )
 
     def _waiting(self, number: int, experiment: Experiment) -> ExperimentStory:
         return self._told(number, experiment, state="waiting")
 
     def _told(self, number: int, experiment: Experiment, **rest: Any) -> ExperimentStory:
-        registration = self.material.registrations[experiment.id]
+        registration = self.registrations[experiment.id]
         return ExperimentStory(
             number=number,
             id=experiment.id,
@@ -238,7 +263,7 @@ class _Walker:
         )
 
     def _experiment(self, number: int, experiment: Experiment) -> ExperimentStory:
-        registration = self.material.registrations[experiment.id]
+        registration = self.registrations[experiment.id] = self._asked(experiment)
         block = registration.block
         if block is None:
             block = min(self.comparisons // COMPARISONS_PER_BLOCK, FIRST_REPEAT_BLOCK - 1)
@@ -257,11 +282,12 @@ class _Walker:
         if skipped:
             self.wanted.clear()
         state = "skipped" if skipped else "running" if self.wanted else "decided"
-        before, gap_before = self.champion, self._gap()
+        before, gaps = self.champion, (self._gap(), self._gap())
         choice = Choice(decision=Decision.KEEP, reason=skipped) if skipped else None
         if state == "decided":
             choice = race.choice()
             self._adopt(experiment, choice, race, block)
+            gaps = self._gaps(race, choice) or gaps
             self._remember(race)
         return self._told(
             number,
@@ -277,15 +303,47 @@ class _Walker:
             choice=choice,
             champion_before=before,
             champion_after=self.champion,
-            gap_before=gap_before,
-            gap_after=self._gap(),
+            gap_before=gaps[0],
+            gap_after=gaps[1],
             same=race.same(),
             differs=race.differs(),
             losses=race.losses(),
         )
 
+    def _asked(self, experiment: Experiment) -> Registration:
+        """Its registration; on another champion than the first, with re-spent error, and seeds nobody has seen."""
+        registration, champion = self.material.registrations[experiment.id], config_hash(self.champion)
+        askings = [*self.material.askings.get(experiment.id, ())]
+        askings.append(Asking(champion=champion, revision=self.material.revision))
+        times = [asking.champion for asking in askings].index(champion)
+        if times == 0:
+            return registration
+        known = [
+            f"asked again on another champion in revision {asking.revision}, when "
+            + (f"its decision ({last.decision}) was known" if last.decision else "some of its runs were known")
+            for last, asking in itertools.pairwise(askings[: times + 1])
+        ]
+        return replace(
+            registration,
+            rule=registration.rule.respent(times),
+            block=ASKED_AGAIN_BLOCK + BLOCK * registration.times_asked + times,
+            known=(*registration.known, *known),
+        )
+
     def _gap(self) -> float | None:
         return gap_to_target(self.plan, self._known_values(self.path[-1]))
+
+    def _gaps(self, race: Race, choice: Choice) -> tuple[float | None, float | None] | None:
+        """The gaps before and after an adoption, both over the seeds that champion and arm share."""
+        if choice.decision is not Decision.ADOPT:
+            return None
+        name = self.primary.name
+        pairs = [
+            (a, b)
+            for a, b in zip(race.champion_story.values[name], race.arms[choice.arm].values[name], strict=False)
+            if not isinstance(a, NoValue) and not isinstance(b, NoValue)
+        ]
+        return gap_to_target(self.plan, [a for a, _ in pairs]), gap_to_target(self.plan, [b for _, b in pairs])
 
     def _adopt(self, experiment: Experiment, choice: Choice, race: Race, block: int) -> None:
         if choice.decision is Decision.ADOPT:
@@ -314,7 +372,7 @@ class _Walker:
                     self.past[metric].append(paired_set([a for a, _ in pairs], [b for _, b in pairs]))
 
     def _confirmation(self) -> tuple[str, tuple[Claim, ...], Claim | None, tuple[ArmStory, ...]]:
-        if len(self.path) == 1:
+        if len(self.path) == 1 or CONFIRMATION in self.material.skipped:
             return "done", (), None, ()
         seeds = confirming_seeds(self.plan.rule.confirm_seeds, self.material.confirm_block)
         stories = tuple(

@@ -9,6 +9,7 @@ from typing import Any
 from surefoot.claim import Claim
 from surefoot.comparison import Noise, NoValue, Value
 from surefoot.plan import Prediction, Rule
+from surefoot.report.sentences import fresh_champion
 from surefoot.report.story import ArmStory, ExperimentStory, PathPoint, RevisionStory, Story
 from surefoot.run import Metric
 from surefoot.verdict import Choice, Verdict
@@ -27,7 +28,11 @@ def journal_json(story: Story) -> dict[str, Any]:
         "revisions": [_revision(r) for r in story.revisions],
         "baseline": None if story.baseline is None else _arm(story.baseline),
         "noise": {name: _noise(noise) for name, noise in story.noise.items()},
-        "champion": {"config": _plain(story.champion_config), "values": _values(story.champion_values)},
+        "champion": {
+            "config": _plain(story.champion_config),
+            "values": _values(story.champion_values),
+            "fresh_values": _values(fresh_champion(story)),
+        },
         "target": _number(story.primary.target),
         "gap": _number(story.target_gap),
         "experiments": [_experiment(e) for e in story.experiments],

@@ -137,16 +137,23 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
 
 
 def state_payload(story: Story, plan: Plan, found: Walk, data: str, code: str) -> dict[str, Any]:
-    """Where a study stands, small enough for `status` to read without walking."""
+    """Where a study stands, small enough for `status` to read without walking.
+
+    Baseline, champion and gap are told of the fresh seeds once there are any: the exploring ones
+    chose the champion and flatter it.
+    """
     baseline = numbers(story.baseline.values[story.primary.name]) if story.baseline else ()
+    champion = story.champion_values
+    if story.overall is not None:
+        baseline, champion = numbers(story.overall.step.before_values), numbers(story.overall.step.after_values)
     return {
         "phase": story.phase,
         "primary": story.primary.name,
         "unit": story.primary.unit,
         "baseline": sum(baseline) / len(baseline) if baseline else None,
-        "champion": sum(story.champion_values) / len(story.champion_values) if story.champion_values else None,
+        "champion": sum(champion) / len(champion) if champion else None,
         "target": story.primary.target,
-        "gap": story.target_gap,
+        "gap": gap_to_target(plan, champion),
         "planned": story.run_counts.get("planned", 0),
         "is_claimed": bool(story.overall and story.overall.is_confirmed),
         "data": data,

@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+MARKS = {None: "", True: "reached", False: "**not reached**"}
+MOST_ROWS = 60
 ORDER = ("demo", "startup", "error_rates", "power", "landscapes", "coverage", "training", "recording")
 HEAD = """\
 # Measured
@@ -31,15 +33,41 @@ def page(folder: Path) -> str:
 
 
 def section(name: str, record: dict) -> str:
-    """One benchmark: its title, what it ran on, its figures against their targets."""
+    """One benchmark: its title, what it ran on, its figures against their targets; many cells as their range first."""
     about = {k: v for k, v in record.items() if k not in ("title", "figures", "machine")}
-    lines = [f"## {record['title']}", "", f"`benchmarks/{name}.py`: " + ", ".join(f"{k} {v}" for k, v in about.items())]
-    lines += [f"Machine: {record['machine']}.", "", "| what | measured | target | |", "|---|---:|---:|---|"]
-    for f in record["figures"]:
-        mark = {None: "", True: "reached", False: "**not reached**"}[f["is_reached"]]
-        target = f["target"].replace("<=", "≤").replace(">=", "≥")
-        lines.append(f"| {f['cell']}: {f['what']} | {shown(f['value'])} | {target} | {mark} |")
-    return "\n".join(lines) + "\n"
+    ran = "".join(f", {k} {v:,}" if isinstance(v, int) and k != "seed" else f", {k} {v}" for k, v in about.items())
+    lines = [f"## {record['title']}", "", f"`benchmarks/{name}.py`{ran}. Machine: {record['machine']}.", ""]
+    figures = record["figures"]
+    if len(figures) <= MOST_ROWS:
+        return "\n".join([*lines, *rows(figures)]) + "\n"
+    folded = ["", "<details><summary>every cell</summary>", "", *rows(figures), "", "</details>"]
+    return "\n".join([*lines, *ranges(figures), *folded]) + "\n"
+
+
+def rows(figures: list[dict]) -> list[str]:
+    """A table line for each figure."""
+    lines = ["| what | measured | target | |", "|---|---:|---:|---|"]
+    for f in figures:
+        lines.append(f"| {f['cell']}: {f['what']} | {shown(f['value'])} | {target(f)} | {MARKS[f['is_reached']]} |")
+    return lines
+
+
+def ranges(figures: list[dict]) -> list[str]:
+    """A table line for each kind of figure: its least and most over the cells, and whether all reached their target."""
+    lines = ["| what | cells | least | most | where most | target | |", "|---|---:|---:|---:|---|---:|---|"]
+    for what in dict.fromkeys(f["what"] for f in figures):
+        some = [f for f in figures if f["what"] == what]
+        low, high = min(some, key=lambda f: f["value"]), max(some, key=lambda f: f["value"])
+        marks = {f["is_reached"] for f in some}
+        mark = MARKS[False] if False in marks else MARKS[True] if True in marks else ""
+        ends = f"{shown(low['value'])} | {shown(high['value'])} | {high['cell']}"
+        lines.append(f"| {what} | {len(some)} | {ends} | {target(high)} | {mark} |")
+    return lines
+
+
+def target(figure: dict) -> str:
+    """The target with true comparison signs."""
+    return figure["target"].replace("<=", "≤").replace(">=", "≥")
 
 
 def shown(value: float) -> str:

@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = {"first.yaml": ("yaml", "examples/first.yaml"), "bowl.py": ("python", "examples/own_model/bowl.py")}
+SHOWN = {
+    "first.yaml": ("yaml", "examples/first.yaml"),
+    "first.out": ("", "docs/first.txt"),
+    "bowl.py": ("python", "examples/own_model/bowl.py"),
+}
 # The order a newcomer should meet them in: the words, the work, the families.
 ORDER = [
     *("__init__", "errors", "space", "run", "workload", "plan", "plan_file", "plan_document", "plan_template"),

@@ -11,8 +11,8 @@ from surefoot.confounds import fact_differences
 from surefoot.errors import StatisticsError, SurefootError, nearest, quoted
 from surefoot.plan import Prediction
 from surefoot.report.story import ArmStory, Story
-from surefoot.run import Status
-from surefoot.verdict import decide
+from surefoot.run import Metric, Status
+from surefoot.verdict import Verdict, decide
 from surefoot.workload import find_workload
 
 
@@ -24,41 +24,47 @@ def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None
     """
     arms = _arms(story)
     first, second = _arm(arms, a), _arm(arms, b)
-    metrics = {m.name: m for m in story.metrics}
-    name = metric_name or story.primary.name
-    if name not in metrics:
-        hint = nearest(name, metrics)
-        raise SurefootError(
-            f"--metric must be one of {', '.join(metrics)}; got {quoted(name)}{'.' if hint else ''}{hint}"
-        )
-    values_a, values_b = (dict(zip(arm.seeds, arm.values[name], strict=True)) for arm in (first, second))
+    metric = _metric(story, metric_name or story.primary.name)
+    values_a, values_b = (dict(zip(arm.seeds, arm.values[metric.name], strict=True)) for arm in (first, second))
     seeds = [seed for seed in values_a if seed in values_b]
     if len(seeds) < 2:
         raise StatisticsError(f"{a} and {b} have {len(seeds)} seeds in common; a comparison needs at least two")
     verdict = decide(
-        Prediction(arm=a, metric=name, relation="better", is_registered=False),
+        Prediction(arm=a, metric=metric.name, relation="better", is_registered=False),
         [values_a[s] for s in seeds],
         [values_b[s] for s in seeds],
-        metric=metrics[name],
+        metric=metric,
         rule=dataclasses.replace(story.rule, looks=(len(seeds),)),
-        noise=story.noise[name],
+        noise=story.noise[metric.name],
         confounds=_confounds(story, first, second),
     )
     return {
         "study": story.study,
         "a": a,
         "b": b,
-        "metric": name,
-        "unit": metrics[name].unit,
+        "metric": metric.name,
+        "unit": metric.unit,
         "is_registered": False,
         "seeds": seeds,
         "a_values": [_plain(values_a[s]) for s in seeds],
         "b_values": [_plain(values_b[s]) for s in seeds],
-        "differs": {
-            k: [second.config.get(k), first.config.get(k)]
-            for k in first.config
-            if first.config[k] != second.config.get(k)
-        },
+        "differs": {k: [second.config.get(k), v] for k, v in first.config.items() if v != second.config.get(k)},
+        **_as_json(verdict),
+    }
+
+
+def _metric(story: Story, name: str) -> Metric:
+    metrics = {m.name: m for m in story.metrics}
+    if name not in metrics:
+        hint = nearest(name, metrics)
+        raise SurefootError(
+            f"--metric must be one of {', '.join(metrics)}; got {quoted(name)}{'.' if hint else ''}{hint}"
+        )
+    return metrics[name]
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    return {
         "verdict": str(verdict.answer),
         "cause": str(verdict.cause),
         "confounds": list(verdict.confounds),

@@ -316,6 +316,17 @@ class TestTwins:
             self.plan(self.SECOND % "layers: 2")
 
 
+def test_the_arms_of_a_factorial_are_listed_in_quotes_as_their_names_have_commas():
+    arm = "dropout=0.0, filters=8"
+    factorial = (
+        "factorial: {dropout: [0.0, 0.1], filters: [8, 16]}\n    expect: [{arm: x, metric: val_loss, is: better}]"
+    )
+    text = PLAN.split("experiments:", maxsplit=1)[0] + f"experiments:\n  - id: f\n    hypothesis: H.\n    {factorial}\n"
+    with pytest.raises(PlanError, match=rf'one of the experiment\'s arms "{arm}", "dropout=') as caught:
+        parse_plan(text)
+    assert 'got "x"' in str(caught.value)
+
+
 class TestImpossible:
     """A config that no net can be built of is refused, unless an earlier experiment could make it possible."""
 

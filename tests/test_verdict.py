@@ -248,8 +248,13 @@ def test_an_arm_that_lags_behind_the_champion_waits():
 def test_the_same_gain_on_every_seed_proves_nothing_where_no_noise_was_measured(relation):
     found = judged([0.5] * 8, predicted(relation, low=0.0, high=1.0, within=1.0), noise=Noise())
     assert (found.answer, found.end, found.decision) == (Answer.INCONCLUSIVE, End.UNTESTABLE, Decision.KEEP)
-    assert "does the training use its seed?" in found.reason
+    assert found.reason.endswith("no noise of it was measured and no error rate can be stated")
     assert found.p is None and found.gain == pytest.approx(0.5)
+
+
+def test_a_training_that_ignores_its_seed_is_asked_about_it():
+    found = decide(predicted(), [1.5] * 8, [1.0] * 8, metric=GAIN, rule=RULE, noise=Noise())
+    assert found.reason.endswith("does the training use its seed?")
 
 
 def test_the_same_gain_on_three_seeds_only_asks_for_more():

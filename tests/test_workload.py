@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from surefoot.errors import SealedSplitError, SpaceError, WorkloadError
+from surefoot.errors import DataError, SealedSplitError, SpaceError, WorkloadError
 from surefoot.run import Metric
 from surefoot.space import SearchSpace, integer, real
 from surefoot.workload import WORKLOADS, RunContext, Workload, as_config, check_requirements, find_workload
@@ -137,6 +137,124 @@ def test_a_missing_library_names_the_extra_that_brings_it():
     with pytest.raises(WorkloadError, match=r'needs no_such_library, .*pip install "surefoot\[torch\]"'):
         check_requirements(workload(requires={"no_such_library": "torch"}))
     check_requirements(workload(requires={"json": "torch"}))
+
+
+def test_a_missing_package_is_a_missing_library():
+    with pytest.raises(WorkloadError, match=r"needs no_such_library.part, which is not installed"):
+        check_requirements(workload(requires={"no_such_library.part": "torch"}))
+
+
+@dataclass(frozen=True)
+class WithoutDefault:
+    lr: float
+    layers: int = 2
+
+
+@dataclass(frozen=True)
+class WithoutLayers:
+    lr: float = 1.0
+
+
+@dataclass(frozen=True)
+class WithMore:
+    lr: float = 1.0
+    layers: int = 2
+    more: str = "of the same"
+
+
+@dataclass(frozen=True)
+class Refusing:
+    lr: float = 1.0
+
+    def __post_init__(self):
+        raise ValueError("never\nmind")
+
+
+@dataclass(frozen=True)
+class Odd:
+    lr: float = 1.0
+    layers: int = 2
+    path: object = object
+
+
+LOSS = Metric(name="loss", goal="minimize")
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"name": 3}, "name must be text; got 3"),
+        ({"train": "train"}, 'train must be a function; got "train"'),
+        ({"fingerprint": None}, "fingerprint must be a function; got nothing"),
+        ({"config": WithoutDefault}, "every field of the config needs a default, the first baseline; lr has none"),
+        ({"config": dict}, "config must be a dataclass; got"),
+        ({"config": Config()}, "config must be a dataclass; got"),
+        ({"config": Refusing}, "the config cannot be made of its defaults: ValueError: never mind"),
+        ({"config": Odd}, "path must have a plain default"),
+        ({"config": WithoutLayers}, "layers is a parameter of the space but no field of the config"),
+        ({"space": (real("lr"),)}, "space must be a SearchSpace"),
+        ({"space": SearchSpace(parameters=("lr",))}, "space must be a SearchSpace of a tuple of Parameters"),
+        ({"metrics": {"loss": "minimize"}}, "metrics must be a tuple of Metric"),
+        ({"metrics": LOSS}, "metrics must be a tuple of Metric"),
+        ({"metrics": ("loss",)}, "metrics must be a tuple of Metric"),
+        ({"metrics": ()}, "metrics must hold at least one Metric"),
+        ({"metrics": (LOSS, LOSS)}, "metrics must have different names; got loss, loss"),
+        ({"metrics": (Metric(name="loss", goal="min"),)}, 'must be minimize or maximize; got "min"'),
+        ({"drivers": {"steps": "layers"}}, 'drivers of "steps" must be a tuple of settings, as .*; got "layers"'),
+        ({"drivers": ("steps",)}, "drivers must map a fact to a tuple of settings"),
+        ({"sources": "my_models"}, 'sources must be a tuple of module names, as .*; got "my_models"'),
+        ({"requires": ("torch",)}, "requires must map a module to the extra"),
+    ],
+)
+def test_a_workload_that_breaks_its_contract_is_not_found_and_says_why(monkeypatch, parts, says):
+    monkeypatch.setattr(sys.modules[__name__], "TOY", workload(**parts))
+    with pytest.raises(WorkloadError) as caught:
+        find_workload(f"{__name__}:TOY")
+    assert re.search(rf"workload {__name__}:TOY breaks its contract: .*{says}", str(caught.value)), str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_config_may_have_more_fields_than_the_space_has_parameters(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "TOY", workload(config=WithMore))
+    assert find_workload(f"{__name__}:TOY").defaults()["more"] == "of the same"
+
+
+def raises(error: BaseException):
+    def function(data_root):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("question", ["fingerprint", "missing"])
+class TestWhatAWorkloadSaysOfItsData:
+    def ask(self, question: str, function) -> str:
+        toy = workload(**{question: function})
+        return toy.data_fingerprint(None) if question == "fingerprint" else toy.missing_data(None)
+
+    def test_text_is_handed_on(self, question):
+        assert self.ask(question, lambda data_root: f"{data_root} it is") == "None it is"
+
+    @pytest.mark.parametrize("error", [KeyError("a\nb"), SystemExit("a b"), OSError()])
+    def test_what_it_raises_is_one_line(self, question, error):
+        with pytest.raises(
+            WorkloadError, match=f"{question} of workload toy broke: {type(error).__name__}: "
+        ) as caught:
+            self.ask(question, raises(error))
+        assert len(str(caught.value).splitlines()) == 1
+
+    def test_our_own_mistakes_pass(self, question):
+        with pytest.raises(DataError, match=r"^get it there$"):
+            self.ask(question, raises(DataError("get it there")))
+
+    @pytest.mark.parametrize("answer", [None, 3, b"abc"])
+    def test_anything_but_text_is_refused(self, question, answer):
+        with pytest.raises(WorkloadError, match=f"{question} of workload toy must return text; got"):
+            self.ask(question, lambda data_root: answer)
+
+    def test_a_function_of_other_arguments_is_refused(self, question):
+        with pytest.raises(WorkloadError, match="broke: TypeError: "):
+            self.ask(question, lambda: "")
 
 
 def test_the_code_fingerprint_follows_the_source_text(tmp_path, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -37,21 +39,60 @@ first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 1 the study or a run of it failed, 2 a mistake in what was asked, 130 interrupted."""
     try:
+        _open_closed_streams()
         _print_any_character()
-        code = _answer(sys.argv[1:] if argv is None else list(argv))
-        # Here, where a closed pipe is still ours to notice.
-        sys.stdout.flush()
-        return code
+        return _answer(sys.argv[1:] if argv is None else list(argv))
     except SurefootError as error:
-        print("surefoot: " + " ".join(str(error).split()), file=sys.stderr)
+        _complain(" ".join(str(error).split()))
         return MISTAKEN
     except KeyboardInterrupt:
-        print("surefoot: interrupted; run again to go on", file=sys.stderr)
+        _complain("interrupted; run again to go on")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has closed it (`| head`); Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has closed it (`| head`)
         return DONE
+    finally:
+        _forget_unwritten()
+
+
+def _put(text: str) -> None:
+    """Writes an answer on standard output; raises SurefootError where that is closed or full."""
+    if sys.stdout is None:
+        raise SurefootError("the answer must go to standard output, which is closed; open it, or send it to a file")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SurefootError(f"the answer cannot be written to standard output: {error.strerror or error}") from error
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"surefoot: {text}", file=sys.stderr)
+
+
+def _open_closed_streams() -> None:
+    """Lets the closed ones of the three standard streams lead nowhere.
+
+    Else the next file that is opened, the record or a worker's socket, would take the stream's place.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _forget_unwritten() -> None:
+    """Drops what standard output would not take; Python would complain of it once more at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_any_character() -> None:
@@ -87,6 +128,9 @@ class _Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ").replace(": expected", " needs", 1).replace(": must", " must", 1)
         message = message.replace("the following arguments are required: ", "still needed: ")
         raise SurefootError(f"{message} (see `{self.prog} --help`)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        _put(message)
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -146,7 +190,7 @@ def _verb(
     found.add_argument(
         "--home", type=Path, default=Path(home), metavar="DIR", help=f"where runs are kept (default: {home})"
     )
-    found.add_argument("--store", metavar="URL", help="the record's database (default: HOME/record.db)")
+    found.add_argument("--store", type=_store, metavar="URL", help="the record's database (default: HOME/record.db)")
     if reports:
         found.add_argument("--json", action="store_true", help="one JSON document on standard output")
     found.set_defaults(verb=verb)
@@ -203,13 +247,21 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _store(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            f"must be a database's URL; got {quoted(text)}. Leave it out for the home's own"
+        )
+    return text
+
+
 def _init(arguments: argparse.Namespace) -> int:
     from surefoot.plan_template import plan_template
     from surefoot.workload import find_workload
 
     text = plan_template(find_workload(arguments.workload), arguments.workload)
     if arguments.out is None:
-        print(text, end="")
+        _put(text)
         return DONE
     try:
         with arguments.out.open("w" if arguments.force else "x", encoding="utf-8") as file:
@@ -218,7 +270,7 @@ def _init(arguments: argparse.Namespace) -> int:
         raise SurefootError(f"{arguments.out} exists; choose another name with --out, or --force") from error
     except OSError as error:
         raise SurefootError(f"{arguments.out} cannot be written: {error.strerror}") from error
-    print(f"wrote {arguments.out}; next: surefoot check {arguments.out}", file=sys.stderr)
+    print(f"wrote {arguments.out}; next: surefoot check {shlex.quote(str(arguments.out))}", file=sys.stderr)
     return DONE
 
 
@@ -236,7 +288,7 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     else:
-        print(forecast_text(found), end="")
+        _put(forecast_text(found))
     return MISTAKEN if found["problems"] else DONE
 
 
@@ -276,7 +328,8 @@ def _ending(story: Story, console: Any, arguments: argparse.Namespace, *, is_int
     if is_interrupted:
         console.noticed(f"interrupted; the journal so far is in {where}. Run the same command again to go on")
         return INTERRUPTED
-    console.noticed(f"the journal is in {where}; next: surefoot report {story.study}{_home_option(arguments)}")
+    next_command = shlex.join(["surefoot", "report", story.study, *_same_place(arguments)])
+    console.noticed(f"the journal is in {where}; next: {next_command}")
     if story.phase == "baseline":
         console.noticed("fewer than two baseline runs ended with a value, so nothing can be compared")
         return FAILED
@@ -293,8 +346,11 @@ def _has_lost_runs(story: Story) -> bool:
     return NoValue.LOST in values
 
 
-def _home_option(arguments: argparse.Namespace) -> str:
-    return "" if str(arguments.home) == DEFAULT_HOME else f" --home {arguments.home}"
+def _same_place(arguments: argparse.Namespace) -> list[str]:
+    """The options that lead another verb to the same home and record; a URL's password is for its owner to fill in."""
+    home = [] if str(arguments.home) == DEFAULT_HOME else ["--home", str(arguments.home)]
+    store = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", arguments.store or "")
+    return [*home, *(["--store", store] if store else [])]
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -305,7 +361,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json({"studies": found})
     else:
-        print(status_text(found), end="")
+        _put(status_text(found))
     return DONE
 
 
@@ -318,7 +374,7 @@ def _journal(arguments: argparse.Namespace) -> int:
     else:
         from surefoot.report.journal import journal_markdown
 
-        print(journal_markdown(story), end="")
+        _put(journal_markdown(story))
     return DONE
 
 
@@ -334,7 +390,7 @@ def _report(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json({"study": story.study, "files": [str(path) for path in written]})
     else:
-        print(folder / "report.html")
+        _put(f"{folder / 'report.html'}\n")
     return DONE
 
 
@@ -345,7 +401,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json(found)
     else:
-        print(comparison_text(found), end="")
+        _put(comparison_text(found))
     return DONE
 
 
@@ -356,7 +412,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _print_json({"checks": found})
     else:
-        print(examination_text(found), end="")
+        _put(examination_text(found))
     return FAILED if any(check["state"] == "broken" for check in found) else DONE
 
 
@@ -428,8 +484,8 @@ def _write_journal(story: Story, path: Path) -> None:
 
 
 def _print_json(document: Any) -> None:
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(document, indent=2, ensure_ascii=not is_utf8, allow_nan=False))
+    is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    _put(json.dumps(document, indent=2, ensure_ascii=not is_utf8, allow_nan=False) + "\n")
 
 
 def _version(package: str) -> str:

@@ -128,14 +128,18 @@ class Comparison:
         """
         found = self._estimate(n)
         if found is None:
-            return "fewer than two seeds have a value in both arms"
+            diverged = [sum(v is NoValue.DIVERGED for v in values[:n]) for values in (self.arm, self.champion)]
+            counts = f" (the arm diverged on {diverged[0]}, the champion on {diverged[1]} of {len(self.arm[:n])})"
+            return f"fewer than two seeds have a value in both arms{counts if any(diverged) else ''}"
         if self.estimate(n) is not None:
             return ""
         if self.is_identical(n):
             return f"each of {found.n} seeds gave the champion's own value, so nothing was changed"
+        values = {v for v in self.arm[:n] if not isinstance(v, NoValue)}
+        question = "; does the training use its seed?" if len(values) == 1 else ""
         return (
-            f"all {found.n} seeds gave the same difference, so no noise was measured and no error rate can be "
-            "stated; does the training use its seed?"
+            f"all {found.n} seeds gave the same difference, so no noise of it was measured and no error rate can be "
+            f"stated{question}"
         )
 
     def is_identical(self, n: int) -> bool:

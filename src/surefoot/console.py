@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -101,7 +102,9 @@ class Console:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
             clock = time.strftime("%H:%M:%S")
-            print(f"{clock} {text}", file=self._stream, flush=True)
+            # A disk that fills up under the log is no reason to stop training.
+            with contextlib.suppress(OSError):
+                print(f"{clock} {text}", file=self._stream, flush=True)
 
     def _start_bar(self, most_runs: int) -> None:
         from rich.console import Console as RichConsole

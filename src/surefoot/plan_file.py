@@ -472,9 +472,11 @@ class _Checker:
         if sum(x is not None for x in (entry.arm, entry.main, entry.interaction)) != 1:
             self._refuse(where, 'must say what it is about: one of "arm", "main", "interaction"')
         if entry.arm is not None and entry.arm not in arms:
+            # A factorial's arms have commas in their names.
+            listed = ", ".join(arms if experiment.factorial is None else (f'"{arm}"' for arm in arms))
             self._refuse(
                 (*where, "arm"),
-                f"must be one of the experiment's arms {', '.join(arms)}; got {quoted(entry.arm)}",
+                f"must be one of the experiment's arms {listed}; got {quoted(entry.arm)}",
                 entry.arm,
                 arms,
             )

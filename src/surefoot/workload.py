@@ -9,14 +9,14 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from surefoot.errors import SealedSplitError, WorkloadError, nearest, quoted
-from surefoot.run import Measurement, Metric
-from surefoot.space import SearchSpace
+from surefoot.errors import SealedSplitError, SurefootError, WorkloadError, nearest, quoted
+from surefoot.run import Measurement, Metric, canonical_json
+from surefoot.space import Parameter, SearchSpace
 
 Split = Literal["train", "validation", "test"]
 Facts = dict[str, Any]
@@ -92,6 +92,25 @@ class Workload:
         """A whole config: the given settings, checked, over the defaults. Raises SpaceError."""
         return {**self.defaults(), **self.space.checked(settings)}
 
+    def data_fingerprint(self, data_root: Path | None) -> str:
+        """What `fingerprint` says. Raises WorkloadError where it breaks or gives no text, DataError where it does."""
+        return self._asked("fingerprint", data_root)
+
+    def missing_data(self, data_root: Path | None) -> str:
+        """What `missing` says, empty where nothing is. Raises WorkloadError where it breaks or gives no text."""
+        return self._asked("missing", data_root)
+
+    def _asked(self, question: Literal["fingerprint", "missing"], data_root: Path | None) -> str:
+        try:
+            answer = getattr(self, question)(data_root)
+        except SurefootError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever somebody's function does when it is called
+            raise WorkloadError(f"{question} of workload {self.name} broke: {_said(error)}") from error
+        if not isinstance(answer, str):
+            raise WorkloadError(f"{question} of workload {self.name} must return text; got {quoted(answer)}")
+        return answer
+
     def code_fingerprint(self) -> str:
         """SHA-256 (hex) of the source text of the modules of train, evaluate and config, and of `sources`."""
         own = {_module_of(part) for part in (self.train, self.evaluate, self.config) if part is not None}
@@ -126,13 +145,20 @@ def find_workload(name: str, *, beside: Path | None = None) -> Workload:
             f"workload must name a surefoot.Workload; {module_name} has {', '.join(there) or 'none'}, "
             f"got {quoted(attribute)}{'.' if hint else ''}{hint}"
         )
+    # Only the first mistake: what comes after it may rest on what it broke.
+    for mistake in _mistakes(workload):
+        raise WorkloadError(f"workload {target} breaks its contract: {mistake}")
     return workload
 
 
 def check_requirements(workload: Workload) -> None:
     """Raises WorkloadError naming the extra to install when a needed library is absent."""
     for module, extra in workload.requires.items():
-        if importlib.util.find_spec(module) is None:
+        try:
+            is_there = importlib.util.find_spec(module) is not None
+        except Exception:  # the package that the module is in is absent, or breaks when it is imported
+            is_there = False
+        if not is_there:
             raise WorkloadError(
                 f'workload {workload.name} needs {module}, which is not installed; pip install "surefoot[{extra}]"'
             )
@@ -154,12 +180,80 @@ def _import_module(name: str, folders: Iterable[Path]) -> Any:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
-        says = " ".join(str(error).split()) or "no reason given"
         is_elsewhere = isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]
         advice = "; run it from the plan's folder, or from the one the module is in" if is_elsewhere else ""
-        raise WorkloadError(
-            f'cannot import the workload module "{name}": {type(error).__name__}: {says}{advice}'
-        ) from error
+        raise WorkloadError(f'cannot import the workload module "{name}": {_said(error)}{advice}') from error
+
+
+def _said(error: BaseException) -> str:
+    """What an exception of somebody else's says, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no reason given'}"
+
+
+def _mistakes(workload: Workload) -> Iterator[str]:
+    """What the workload's parts are, against what `Workload` says they must be; nothing where it keeps the contract."""
+    if not (isinstance(workload.name, str) and workload.name):
+        yield f"name must be text; got {quoted(workload.name)}"
+    for part in ("train", "evaluate", "fingerprint", "missing"):
+        function = getattr(workload, part)
+        if not callable(function) and not (part == "evaluate" and function is None):
+            yield f"{part} must be a function; got {quoted(function)}"
+    yield from _mistakes_of_metrics(workload.metrics)
+    if not (isinstance(workload.space, SearchSpace) and _holds(workload.space.parameters, Parameter)):
+        yield f"space must be a SearchSpace of a tuple of Parameters; got {quoted(workload.space)}"
+    yield from _mistakes_of_config(workload.config, workload.space)
+    if not _holds(workload.sources, str):
+        yield f'sources must be a tuple of module names, as ("my_models",); got {quoted(workload.sources)}'
+    if not isinstance(workload.drivers, Mapping):
+        yield f"drivers must map a fact to a tuple of settings; got {quoted(workload.drivers)}"
+    for fact, settings in workload.drivers.items():
+        if not (isinstance(fact, str) and _holds(settings, str)):
+            yield f'drivers of {quoted(fact)} must be a tuple of settings, as ("lr",); got {quoted(settings)}'
+    if not (isinstance(workload.requires, Mapping) and _holds([*workload.requires, *workload.requires.values()], str)):
+        yield f"requires must map a module to the extra that installs it; got {quoted(workload.requires)}"
+
+
+def _mistakes_of_metrics(metrics: Any) -> Iterator[str]:
+    if not _holds(metrics, Metric):
+        yield f'metrics must be a tuple of Metric, as (Metric(name="loss", goal="minimize"),); got {quoted(metrics)}'
+    if not metrics:
+        yield "metrics must hold at least one Metric; got none"
+    for metric in metrics:
+        if not (isinstance(metric.name, str) and metric.name):
+            yield f"a metric's name must be text; got {quoted(metric.name)}"
+        if metric.goal not in ("minimize", "maximize"):
+            yield f"the goal of metric {metric.name} must be minimize or maximize; got {quoted(metric.goal)}"
+    names = [metric.name for metric in metrics]
+    if len(set(names)) < len(names):
+        yield f"metrics must have different names; got {', '.join(names)}"
+
+
+def _mistakes_of_config(config: Any, space: SearchSpace) -> Iterator[str]:
+    if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
+        yield f"config must be a dataclass; got {quoted(config)}"
+    absent = dataclasses.MISSING
+    for field_ in dataclasses.fields(config):
+        if field_.init and field_.default is absent and field_.default_factory is absent:
+            yield f"every field of the config needs a default, the first baseline; {field_.name} has none"
+    try:
+        values = dataclasses.asdict(config())
+    except Exception as error:  # whatever somebody's class does when it is made
+        yield f"the config cannot be made of its defaults: {_said(error)}"
+        return
+    for name in space.names():
+        if name not in values:
+            hint = nearest(name, values)
+            yield f"{name} is a parameter of the space but no field of the config{'.' if hint else ''}{hint}"
+    for name, value in values.items():
+        try:
+            canonical_json(value)
+        except (TypeError, ValueError):
+            yield f"{name} must have a plain default (numbers, text, true or false); got {quoted(value)}"
+
+
+def _holds(values: Any, kind: type) -> bool:
+    """Whether it is a tuple (a list will do) of nothing but that kind; a text is none, though it holds texts."""
+    return isinstance(values, tuple | list) and all(isinstance(value, kind) for value in values)
 
 
 def _module_of(part: Any) -> str:
@@ -172,7 +266,7 @@ def _module_of(part: Any) -> str:
 def _source_of(module: str) -> Path:
     try:
         spec = importlib.util.find_spec(module)
-    except (ValueError, ModuleNotFoundError):  # a script that runs as __main__; a package that is not there
+    except Exception:  # a script that runs as __main__; a package that is not there, or breaks when imported
         spec = None
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise WorkloadError(f'the source of "{module}" cannot be read, so its code has no fingerprint')

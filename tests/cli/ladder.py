@@ -77,6 +77,10 @@ def _no_data(root):
 WITHOUT_DATA = Workload(
     name="no-data", summary="", config=Config, metrics=WORKLOAD.metrics, space=SPACE, train=train, fingerprint=_no_data
 )
+WITHOUT_SOURCE = Workload(
+    name="no-source", summary="", config=Config, metrics=WORKLOAD.metrics, space=SPACE, train=train, sources=("nosuch",)
+)
+WITHOUT_METRICS = Workload(name="no-metrics", summary="", config=Config, metrics=(), space=SPACE, train=train)
 WITHOUT_TORCH = Workload(
     name="no-torch",
     summary="",

@@ -85,6 +85,7 @@ class TestHelp:
         (["compare", "climb", "a", "b"], "there is no record at"),
         (["status", "--home", "file"], "file"),
         (["status", "--store", "nonsense://x"], "nonsense"),
+        (["status", "--store", ""], "--store must be a database's URL; got \"\". Leave it out for the home's own"),
         (["status", "--store", "postgresql://localhost:1/x"], "."),
     ],
 )
@@ -95,6 +96,34 @@ def test_a_mistake_exits_with_2_and_one_clear_line(surefoot, tmp_path, arguments
     assert answer.out == ""
     assert is_one_clear_line(answer.err), answer.err
     assert re.search(says, answer.err), answer.err
+
+
+@pytest.mark.parametrize(
+    ("workload", "says"),
+    [("WITHOUT_SOURCE", 'the source of "nosuch" cannot be read'), ("WITHOUT_METRICS", "at least one Metric; got none")],
+)
+def test_what_check_calls_a_problem_run_refuses(surefoot, plan, workload, says):
+    plan.write_text(plan.read_text().replace("ladder:WORKLOAD", f"ladder:{workload}"))
+    checked, ran = surefoot("check", plan), surefoot("run", plan, "--workers", 1)
+    assert checked.code == ran.code == 2
+    assert says in checked.out + checked.err and "sound" not in checked.out
+    assert says in ran.err and is_one_clear_line(ran.err)
+
+
+def test_the_command_that_comes_next_can_be_typed_as_it_stands(surefoot, plan):
+    import shlex
+
+    plan.write_text(plan.read_text().replace("study: climb", "study: it's $(a) climb"))
+    answer = surefoot("run", plan, "--workers", 1, "--home", "my runs", "--store", "sqlite:///my record.db")
+    assert answer.code == 0, answer.err
+    hint = shlex.split(answer.err.partition("next: surefoot ")[2].splitlines()[0])
+    assert hint == ["report", "it's $(a) climb", "--home", "my runs", "--store", "sqlite:///my record.db"]
+    assert surefoot(*hint).code == 0
+
+
+def test_a_password_is_not_repeated():
+    arguments = cli._parser().parse_args(["run", "p", "--store", "postgresql://me:secret@there/x"])
+    assert cli._same_place(arguments) == ["--store", "postgresql://me:***@there/x"]
 
 
 class TestInit:
@@ -387,6 +416,36 @@ class TestTerminals:
         plan.write_text(plan.read_text().replace("study: climb", "study: été 🚀"))
         answer = process("check", plan, "--json", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
         assert answer.json["study"] == "été 🚀"
+
+    @pytest.mark.parametrize(
+        ("arguments", "where", "says"),
+        [
+            ("journal", "> /dev/full", "cannot be written to standard output: No space left"),
+            ("status --json", "> /dev/full", "cannot be written to standard output: No space left"),
+            ("--help", "> /dev/full", "cannot be written to standard output: No space left"),
+            ("journal", ">&-", "standard output, which is closed"),
+            ("status --json", ">&-", "standard output, which is closed"),
+            ("--version", ">&-", "standard output, which is closed"),
+        ],
+    )
+    def test_an_answer_that_cannot_be_written_is_a_mistake(self, done, arguments, where, says):
+        import subprocess
+
+        line = f'"{sys.executable}" -m surefoot.cli {arguments} {where}'
+        answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert answer.returncode == 2, answer.stderr
+        assert is_one_clear_line(answer.stderr), answer.stderr
+        assert says in answer.stderr
+
+    @pytest.mark.parametrize("closed", [">&-", "> /dev/full", "<&- >&- 2>&-", "2> /dev/full"])
+    def test_a_study_runs_to_its_end_with_nobody_listening(self, surefoot, plan, closed):
+        import subprocess
+
+        line = f'"{sys.executable}" -m surefoot.cli run {plan} --workers 1 {closed}'
+        answer = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        assert "Traceback" not in answer.stderr
+        assert surefoot("status", "--json").json["studies"][0]["phase"] == "done"
 
     def test_a_closed_pipe_is_no_mistake(self, process, surefoot, done, tmp_path):
         import subprocess

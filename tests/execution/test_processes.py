@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,9 @@ import toy
 
 from surefoot.errors import WorkloadError
 from surefoot.execution import Task, WorkerPool, available_cores
+from surefoot.execution.processes import _Callbacks, _Job, _Worker
+from surefoot.execution.provenance import provenance_at_start
+from surefoot.execution.task import Ending
 from surefoot.run import Status
 
 HERE = Path(__file__).parent
@@ -222,7 +226,8 @@ def test_an_exception_is_told_with_its_place_and_kept_whole(pool, task, tmp_path
         ("FORGET", "it ended without loss"),
         ("KEEP_QUIET", "it ended without loss"),
         ("RETURN_NOTHING", "must be a generator"),
-        ("RETURN_AN_OBJECT", "model is a object"),
+        ("RETURN_AN_OBJECT", "model is an object"),
+        ("NAMELESS_DATA", "must return text; got nothing"),
         ("NO_SUCH", "must name a surefoot.Workload"),
     ],
 )
@@ -266,6 +271,70 @@ def test_a_value_becomes_a_float_or_is_refused(pool, task, kind):
 def test_facts_are_plain_and_finite(pool, task):
     facts = run_one(pool, task("RETURN_ODD_FACTS")).facts
     assert facts == {"nan": "nan", "array": 2.5, "nested": {"tuple": [1, 2]}}
+
+
+def test_what_no_record_can_hold_is_spelled_out(pool, task):
+    outcome = run_one(pool, task("SPEAK_BADLY"))
+    assert outcome.status is Status.COMPLETE
+    assert outcome.measurements[0].values == {"loss": 1.0, r"bad \udcff\x00": 2.0}
+    assert outcome.facts == {"stop_reason": r"a\udcffb\x00c", r"key \udcff": [r"\x00", {r"\udcff": 1}]}
+    assert run_one(pool, task("RAISE_BADLY")).reason.startswith(r"RuntimeError: bö\x00\udcff (toy.py:")
+
+
+def test_an_enumeration_in_the_facts_is_plain_text(pool, task):
+    (schedule,) = run_one(pool, task("RETURN_AN_ENUMERATION")).facts.values()
+    assert (type(schedule), schedule) == (str, "cosine")
+
+
+# --- a training that forks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", ["EXITS", "RETURNS", "RAISES", "YIELDS", "OUTLIVES"])
+def test_a_forked_child_has_no_say_in_any_run(task, tmp_path, ends):
+    names = [f"FORK_{ends}", "SAY_ITS_SEED"] * 3
+    with WorkerPool(1) as pool:
+        outcomes = pool.run(task(name, seed=seed, folder=str(seed)) for seed, name in enumerate(names))
+    assert [outcome.status for outcome in outcomes] == [Status.COMPLETE] * 6
+    for seed, outcome in enumerate(outcomes):
+        assert [m.values["loss"] for m in outcome.measurements] == [100.0 * seed + step for step in (1, 2, 3)]
+        assert outcome.facts == {"seed": seed}
+        assert not (tmp_path / f"{seed}/error.txt").exists()
+    if ends != "OUTLIVES":
+        assert (tmp_path / "0/child.txt").read_text() == ("1" if ends == "RAISES" else "0")
+
+
+@pytest.fixture
+def worker_in_our_hands(task):
+    """A worker at its second task, whose socket's other end is ours to speak on."""
+    worker = _Worker(1)
+    worker.end()
+    worker.connection, theirs = Pipe()
+    provenance = provenance_at_start(task("BEHAVE"), 1)
+    for number in range(2):
+        worker.begin(_Job(number=number, task=task("BEHAVE"), attempt=1, provenance=provenance))
+    yield worker, theirs, Ending(status=Status.COMPLETE, provenance=provenance)
+    theirs.close()
+    worker.connection.close()
+
+
+SILENT = _Callbacks(start=None, measurement=None, end=None)
+
+
+def test_what_is_said_of_another_task_is_not_heard(worker_in_our_hands):
+    worker, theirs, ending = worker_in_our_hands
+    theirs.send((1, "measured", [toy.measured(1)]))
+    theirs.send((1, "ended", ending))
+    assert worker.listen(SILENT) is None
+    assert worker.job.measurements == []
+
+
+def test_complete_without_every_metric_is_failed(worker_in_our_hands):
+    worker, theirs, ending = worker_in_our_hands
+    for message in (("begun", ["loss", "accuracy"]), ("measured", [toy.measured(1)]), ("ended", ending)):
+        theirs.send((2, *message))
+    heard = worker.listen(SILENT)
+    assert (heard.status, heard.is_worker_sound) == (Status.FAILED, False)
+    assert heard.reason == "a complete run must have measured every metric; no value of accuracy came"
 
 
 # --- a worker that dies --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 
@@ -206,6 +207,55 @@ def hold_a_child(config, context):
         yield measured(step)
 
 
+def say_its_seed(config, context):
+    for step in (1, 2, 3):
+        yield measured(step, 100.0 * context.seed + step)
+    return {"seed": context.seed}
+
+
+def forking(ends):
+    """A training whose child, forked at step 2, goes the given way; the parent goes on as if there were none."""
+
+    def train(config, context):
+        for step in (1, 2, 3):
+            child = os.fork() if step == 2 else None
+            if child == 0:
+                if ends == "exits":
+                    sys.exit(0)
+                if ends == "returns":
+                    return {"seed": -1}
+                if ends == "raises":
+                    raise ValueError("of a child")
+                if ends == "outlives":
+                    os.read(os.pipe()[0], 1)  # until it is killed with its worker
+            if child and ends != "outlives":
+                _, status = os.waitpid(child, 0)
+                (context.artifacts / "child.txt").write_text(str(os.waitstatus_to_exitcode(status)))
+            yield measured(step, 100.0 * context.seed + step if child != 0 else -1.0)
+        return {"seed": context.seed}
+
+    return train
+
+
+def speak_badly(config, context):
+    yield Measurement(step=1, values={"loss": 1.0, "bad \udcff\0": 2.0})
+    return {"stop_reason": "a\udcffb\0c", "key \udcff": ["\0", {"\udcff": 1}]}
+
+
+class Rule(StrEnum):
+    COSINE = "cosine"
+
+
+def return_an_enumeration(config, context):
+    yield measured(1)
+    return {"schedule": Rule.COSINE}
+
+
+def raise_badly(config, context):
+    yield measured(1)
+    raise RuntimeError("b\u00f6\0\udcff")
+
+
 BEHAVE = workload(behave, evaluate)
 ALL = {
     function.__name__.upper(): workload(function)
@@ -232,6 +282,14 @@ ALL = {
         be_quick,
         note_times,
         hold_a_child,
+        say_its_seed,
+        speak_badly,
+        return_an_enumeration,
+        raise_badly,
     )
 }
+ALL |= {
+    f"FORK_{ends.upper()}": workload(forking(ends)) for ends in ("exits", "returns", "raises", "yields", "outlives")
+}
+ALL["NAMELESS_DATA"] = workload(be_quick, fingerprint=lambda root: None)
 globals().update(ALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,19 @@ def test_a_metric_to_minimise_without_unit_or_target_can_be_drawn():
     bare = replace(story, primary=Metric(name="val_accuracy", goal="minimize"), target_gap=None)
     for figure in all_figures(bare).values():
         assert isinstance(figure, NoFigure) or png(figure)
+
+
+def test_values_near_the_largest_float_are_drawn_or_refused_without_a_warning():
+    def huge(story):
+        path = tuple(replace(p, exploring=tuple(1e308 * v for v in p.exploring)) for p in story.path)
+        return replace(story, path=path)
+
+    from surefoot.report.pictures import picture_figures
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = picture_figures({"path": all_figures(huge(full_story()))["path"]})["path"]
+    assert picture.png or "could not be drawn" in picture.caption
 
 
 def test_labels_are_moved_apart_and_keep_their_order():

@@ -157,7 +157,7 @@ def test_nothing_is_trained_twice(record):
     finish(record, start(record, "fine"))
     finish(record, start(record, "diverged"), status=Status.INFEASIBLE, reason="loss is nan at step 2")
     for key in ("fine", "diverged"):
-        with pytest.raises(RecordError, match="trained this config and seed already"):
+        with pytest.raises(RecordError, match=r"trained it meanwhile \(run .*Run again to go on"):
             start(record, key)
 
 

@@ -2,13 +2,15 @@
 
 import dataclasses
 
+import pytest
 import study_toy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from study_cases import decisions, experiment, plan_of, repeat
 
+from surefoot.comparison import NoValue
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash
-from surefoot.study.walk import FIRST_REPEAT_BLOCK, Material, Registration, walk
+from surefoot.study.walk import FIRST_REPEAT_BLOCK, Material, Registration, value_of, walk
 
 PLACE = Provenance(code_fingerprint="code", data_fingerprint="data")
 ARMS = st.fixed_dictionaries(
@@ -161,3 +163,19 @@ def test_a_champion_adopted_by_a_repeat_has_its_values_there():
         assert len(last.champion_values) == 3
         adopted_by.add(last.path[-1].experiment)
     assert "again" in adopted_by
+
+
+@pytest.mark.parametrize(("value", "told"), [(1e99, 1e99), (1e101, NoValue.DIVERGED), (-1e308, NoValue.DIVERGED)])
+def test_a_value_beyond_all_measure_is_a_divergence(value, told):
+    measured = Measurement(step=1, values={"loss": value})
+    run = Run(
+        id=1,
+        key="k",
+        workload="w",
+        config={},
+        seed=1,
+        status=Status.COMPLETE,
+        measurements=(measured,),
+        provenance=PLACE,
+    )
+    assert value_of(run, "loss") == told

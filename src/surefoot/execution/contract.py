@@ -21,7 +21,7 @@ def checked(
     workload was never measured.
     """
     if not hasattr(training, "__next__"):
-        raise WorkloadError(f"train must be a generator of Measurements; it returned a {type(training).__name__}")
+        raise WorkloadError(f"train must be a generator of Measurements; it returned {_kind(training)}")
     missing = {metric.name for metric in workload.metrics}
     before: int | None = None
     while True:
@@ -52,8 +52,8 @@ def non_finite(values: Mapping[str, float]) -> str:
 def plain_values(values: Any) -> dict[str, float]:
     """The values as floats; raises WorkloadError where they are no mapping of numbers."""
     if not isinstance(values, Mapping):
-        raise WorkloadError(f"measured values must be a mapping of metric to number; got a {type(values).__name__}")
-    return {str(name): measured_value(str(name), value) for name, value in values.items()}
+        raise WorkloadError(f"measured values must be a mapping of metric to number; got {_kind(values)}")
+    return {plain_text(str(name)): measured_value(plain_text(str(name)), value) for name, value in values.items()}
 
 
 def plain_facts(facts: Any) -> dict[str, Any]:
@@ -62,15 +62,20 @@ def plain_facts(facts: Any) -> dict[str, Any]:
     Raises WorkloadError for facts that are no mapping, or hold what JSON cannot.
     """
     if not isinstance(facts, Mapping):
-        raise WorkloadError(f"train must return its facts as a mapping; got a {type(facts).__name__}")
-    plain = {str(name): _plain(value, str(name)) for name, value in facts.items()}
+        raise WorkloadError(f"train must return its facts as a mapping; got {_kind(facts)}")
+    plain = {plain_text(str(name)): _plain(value, str(name)) for name, value in facts.items()}
     json.dumps(plain, allow_nan=False)
     return plain
 
 
+def plain_text(text: str) -> str:
+    """The text with what no record can hold, lone surrogates and NUL, spelled out as \\udcff and \\x00."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def _measurement(yielded: Any) -> Measurement:
     if not isinstance(yielded, Measurement):
-        raise WorkloadError(f"train must yield Measurements; got a {type(yielded).__name__}")
+        raise WorkloadError(f"train must yield Measurements; got {_kind(yielded)}")
     step = yielded.step.item() if hasattr(yielded.step, "item") else yielded.step
     if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < 2**63:
         raise WorkloadError(f"a measurement's step must be a whole number from 0; got {yielded.step!r:.60}")
@@ -84,12 +89,20 @@ def _plain(value: Any, name: str) -> Any:
         value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return int(value)  # an enumeration's member would travel as its class, which the pool may not have
+    if isinstance(value, str):
+        return plain_text(str.__str__(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner, f"{name}.{key}") for key, inner in value.items()}
+        return {plain_text(str(key)): _plain(inner, f"{name}.{key}") for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner, name) for inner in value]
-    raise WorkloadError(
-        f"a fact must be text, a number, true or false, or a list of these; {name} is a {type(value).__name__}"
-    )
+    raise WorkloadError(f"a fact must be text, a number, true or false, or a list of these; {name} is {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    """'a list', 'an object'."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from surefoot.errors import WorkloadError
+from surefoot.execution.contract import plain_text
 from surefoot.execution.machine import available_cores, out_of_memory_kills
 from surefoot.execution.provenance import provenance_at_start, utc_now
 from surefoot.execution.task import Ending, Outcome, Task
@@ -196,6 +197,7 @@ class _Job:
     provenance: Provenance
     begun_at: float = field(default_factory=time.monotonic)
     is_loading: bool = True
+    metrics: tuple[str, ...] = ()
     measurements: list[Measurement] = field(default_factory=list)
     stop_asked_at: float | None = None
 
@@ -209,11 +211,20 @@ class _Job:
         """'after step 300'."""
         return f"after step {self.measurements[-1].step}" if self.measurements else "before the first measurement"
 
+    def verified(self, ending: Ending) -> Ending:
+        """The ending, or FAILED where it says COMPLETE and a metric has no value here, whatever the worker counted."""
+        measured = {name for measurement in self.measurements for name in measurement.values}
+        missing = sorted(set(self.metrics) - measured)
+        if ending.status is not Status.COMPLETE or not missing:
+            return ending
+        reason = f"a complete run must have measured every metric; no value of {', '.join(missing)} came"
+        return dataclasses.replace(ending, status=Status.FAILED, reason=reason, is_worker_sound=False)
+
     def outcome(self, ending: Ending) -> Outcome:
         return Outcome(
             task=self.task,
             status=ending.status,
-            reason=ending.reason,
+            reason=plain_text(ending.reason),
             measurements=tuple(self.measurements),
             facts=ending.facts,
             checkpoints=ending.checkpoints,
@@ -266,6 +277,7 @@ class _Worker:
     def __init__(self, threads: int):
         self.job: _Job | None = None
         self.is_lost = False
+        self._turn = 0
         self._memory_kills = 0
         self._cpu_before = 0.0
         self._early_words = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
@@ -299,24 +311,28 @@ class _Worker:
 
     def begin(self, job: _Job) -> None:
         self.job = job
+        self._turn += 1
         self._memory_kills = out_of_memory_kills()
         self._cpu_before = self._cpu_seconds()
-        self._send("run", (job.task, job.provenance))
+        self._send("run", (self._turn, job.task, job.provenance))
 
     def ask_to_stop(self) -> None:
         self._send("stop", None)
 
     def listen(self, calls: _Callbacks) -> Ending | None:
-        """Takes what the worker has said; the ending if it has come."""
+        """Takes what the worker has said of its present task; the ending if it has come."""
         assert self.job is not None
         try:
             while self.connection.poll():
-                word, content = self.connection.recv()
+                turn, word, content = self.connection.recv()
+                if turn != self._turn:
+                    continue
                 if word == "ended":
                     assert isinstance(content, Ending)
-                    return content
+                    return self.job.verified(content)
                 if word == "begun":
                     self.job.is_loading, self.job.begun_at = False, time.monotonic()
+                    self.job.metrics = tuple(content)
                 else:
                     calls.measured(self.job, content)
         except (EOFError, OSError):

@@ -44,25 +44,30 @@ def main(descriptor: int, parent: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what was printed before a crash is there to be read
     connection = Connection(descriptor)
-    tasks: queue.SimpleQueue[tuple[Task, Provenance]] = queue.SimpleQueue()
+    # The socket is this process's alone: what a training starts or forks must neither speak on it nor hold it open.
+    os.set_inheritable(descriptor, False)
+    os.register_at_fork(after_in_child=connection.close)
+    worker = os.getpid()
+    tasks: queue.SimpleQueue[tuple[int, Task, Provenance]] = queue.SimpleQueue()
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, functools.partial(_stop_softly, stop, os.getpid()))
+    signal.signal(signal.SIGTERM, functools.partial(_stop_softly, stop, worker))
     threading.Thread(target=_listen, args=(connection, tasks, stop), daemon=True).start()
     while True:
-        task, provenance = tasks.get()
+        turn, task, provenance = tasks.get()
         stop.clear()
-        ending = conduct(task, provenance, connection.send, stop.is_set)
-        connection.send(("ended", ending))
+        send = functools.partial(_send, connection, worker, turn)
+        send(("ended", conduct(task, provenance, send, stop.is_set)))
 
 
 def conduct(
     task: Task, provenance: Provenance, send: Callable[[tuple[str, Any]], None], is_stopped: Callable[[], bool]
 ) -> Ending:
-    """How the task ended, whatever it did; `send` is given ("begun", None) and ("measured", measurements).
+    """How the task ended, whatever it did; `send` is given ("begun", metrics) and ("measured", measurements).
 
+    Returns in the process that called it only: a child that the training forked ends where it comes back to us.
     Everything printed meanwhile is in the artifact folder's output.txt, the traceback of a failure in error.txt.
     """
-    began, cpu_before = time.monotonic(), machine.cpu_seconds()
+    worker, began, cpu_before = os.getpid(), time.monotonic(), machine.cpu_seconds()
     machine.forget_peak_memory()
     known: dict[str, Any] = {
         "code_fingerprint": provenance.code_fingerprint,
@@ -72,11 +77,13 @@ def conduct(
         _clean(task)
         with _output_in(task.artifacts / _output_name(task)):
             workload = _loaded(task, known)
-            send(("begun", None))
+            send(("begun", [metric.name for metric in workload.metrics] if task.kind == "train" else []))
             began = time.monotonic()
             work = _train if task.kind == "train" else _evaluate
             parts = work(task, workload, provenance.threads, send, is_stopped)
+            _end_if_forked(worker)
     except BaseException as error:
+        _end_if_forked(worker, 0 if isinstance(error, SystemExit) and not error.code else 1)
         parts = _failure(task, error)
     with contextlib.suppress(OSError):
         parts.setdefault("checkpoints", _checkpoint_hashes(task))
@@ -94,6 +101,7 @@ def conduct(
 def _train(
     task: Task, workload: Workload, threads: int, send: Callable[..., None], is_stopped: Callable[[], bool]
 ) -> dict[str, Any]:
+    worker = os.getpid()
     training = workload.train(as_config(workload, task.config), _context(task, threads))
     steps = checked(workload, training)
     waiting: list[Measurement] = []
@@ -104,6 +112,7 @@ def _train(
                 measurement = next(steps)
             except StopIteration as end:
                 return {"status": Status.COMPLETE, "facts": end.value}
+            _end_if_forked(worker)
             waiting.append(measurement)
             trouble = non_finite(measurement.values)
             if trouble:
@@ -162,7 +171,7 @@ def _workload(name: str) -> tuple[Workload, str]:
 
 @functools.cache
 def _data_fingerprint(name: str, data_root: Path | None) -> str:
-    return _workload(name)[0].fingerprint(data_root)
+    return _workload(name)[0].data_fingerprint(data_root)
 
 
 def _context(task: Task, threads: int) -> RunContext:
@@ -263,6 +272,18 @@ def _listen(connection: Connection, tasks: queue.SimpleQueue[Any], stop: threadi
             tasks.put(content)
         else:
             stop.set()
+
+
+def _send(connection: Connection, worker: int, turn: int, message: tuple[str, Any]) -> None:
+    """Sends a message under its task's number; only the worker itself may."""
+    _end_if_forked(worker)
+    connection.send((turn, *message))
+
+
+def _end_if_forked(worker: int, code: int = 0) -> None:
+    """Ends this process where it is a child that a training forked: the run is its parent's."""
+    if os.getpid() != worker:
+        os._exit(code)
 
 
 def _stop_softly(stop: threading.Event, worker: int, *_: object) -> None:

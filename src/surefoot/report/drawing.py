@@ -43,6 +43,8 @@ def png(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; that is no reason to draw nothing.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
+        # Values near the largest float overflow on their way to the page; the tables have them.
+        warnings.simplefilter("ignore", RuntimeWarning)
         canvas = _draw(figure)
         stream = io.BytesIO()
         canvas.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor=PAPER, metadata={"Software": None})
@@ -379,7 +381,7 @@ def _forest_row(ax: Any, y: int, effect: Effect, figure: ForestFigure) -> None:
     _say(ax, -0.015, y, name, transform=side, va="center", ha="right", fontsize=size, linespacing=1.05)
     digits = decimals_of((effect.interval[1] - effect.interval[0]) / 2) if effect.interval else None
     sign = "+" if effect.estimate > 0 else ""
-    said = f"{sign}{number(effect.estimate, digits)}{figure.metric.difference_unit}"
+    said = f"{sign}{number(effect.estimate, digits)}"  # the unit stands at the axis, however long it is
     _say(ax, 1.02, y, said, transform=side, va="center", fontsize=9, color=INK)
     _say(ax, 1.27, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
 

@@ -175,7 +175,10 @@ class Record:
         with self._database.writing() as connection:
             trained = connection.scalars(_trained(runs.c.key == key).with_only_columns(runs.c.id)).first()
             if trained is not None:
-                raise RecordError(f"run {trained} trained this config and seed already; use it instead of training")
+                raise RecordError(
+                    "a config and seed must be trained once only; another surefoot run on this record trained it "
+                    f"meanwhile (run {trained}). Run again to go on"
+                )
             tried = connection.scalar(select(func.max(runs.c.attempt)).where(runs.c.key == key)) or 0
             now = _now()
             run_id = _insert(

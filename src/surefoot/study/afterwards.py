@@ -28,7 +28,8 @@ def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None
     values_a, values_b = (dict(zip(arm.seeds, arm.values[metric.name], strict=True)) for arm in (first, second))
     seeds = [seed for seed in values_a if seed in values_b]
     if len(seeds) < 2:
-        raise StatisticsError(f"{a} and {b} have {len(seeds)} seeds in common; a comparison needs at least two")
+        shared = "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+        raise StatisticsError(f"{a} and {b} have {shared} in common; a comparison needs at least two")
     verdict = decide(
         Prediction(arm=a, metric=metric.name, relation="better", is_registered=False),
         [values_a[s] for s in seeds],
@@ -83,7 +84,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
 def comparison_text(found: Mapping[str, Any]) -> str:
     """The comparison in a few lines, for a terminal."""
     unit = f" {found['unit']}" if found["unit"] else ""
-    lines = [f"{found['a']} against {found['b']} on {found['metric']}, {found['n']} common seeds"]
+    lines = [f"{found['a']} against {found['b']} on {found['metric']}, {len(found['seeds'])} common seeds"]
     for name in ("a", "b"):
         lines.append(f"  {found[name]}: " + ", ".join(_shown(v) for v in found[f"{name}_values"]))
     if found["differs"]:

@@ -121,7 +121,7 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
 
 
 def _missing(plan: Plan, data_root: Path | None) -> list[str]:
-    missing = find_workload(plan.workload).missing(data_root)
+    missing = find_workload(plan.workload).missing_data(data_root)
     return [missing] if missing else []
 
 
@@ -130,8 +130,9 @@ def _problems(plan: Plan, data_root: Path | None) -> list[str]:
     found = []
     try:
         check_requirements(workload)
-        if not workload.missing(data_root):
-            workload.fingerprint(data_root)
+        workload.code_fingerprint()
+        if not workload.missing_data(data_root):
+            workload.data_fingerprint(data_root)
     except SurefootError as error:
         found.append(str(error))
     return found

@@ -72,7 +72,7 @@ class Study:
         self.plan, self.record, self.place = plan, record, place
         self.workload: Workload = find_workload(plan.workload)
         check_requirements(self.workload)
-        self.data_fingerprint = self.workload.fingerprint(place.data_root)
+        self.data_fingerprint = self.workload.data_fingerprint(place.data_root)
         self.code_fingerprint = self.workload.code_fingerprint()
         self.id = record.add_study(plan.study, plan.workload)
         self.is_new_revision, self.notes = register(record, self.id, plan)
@@ -227,8 +227,9 @@ class Study:
         still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
         racing = sum(len(e.arms) * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
         registered = registrations(self.record, self.id)
-        asked = askings(self.record, self.id)
-        own = [story for e, story in still if registered[e.id].block is not None or e.id in asked]
+        asked, now = askings(self.record, self.id), config_hash(found.champion)
+        again = {name for name, earlier in asked.items() if earlier[0].champion != now}
+        own = [story for e, story in still if registered[e.id].block is not None or e.id in again]
         own_seeds = sum(story.rule.seeds for story in own)
         champion = self.plan.rule.seeds - len(found.champion_values) if still else 0
         path = len(found.path_configs) + len(still)

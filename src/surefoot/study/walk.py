@@ -23,6 +23,8 @@ from surefoot.study.race import Config, Race
 from surefoot.verdict import Choice, Decision, End
 from surefoot.workload import Workload
 
+# A finite number beyond this is a training that exploded and stopped before it reached infinity.
+LARGEST_VALUE = 1e100
 BASELINE, CONFIRMATION = "baseline", "confirmation"
 # The champion's cached values serve this many comparisons; then a fresh block of seeds begins, so
 # that one lucky sample of the champion cannot mark every later arm (facts of the procedure, step 8).
@@ -125,7 +127,9 @@ def value_of(run: Run, metric: str) -> Value:
     if run.status is Status.INFEASIBLE:
         return NoValue.DIVERGED
     value = run.final(metric) if run.status is Status.COMPLETE else None
-    return NoValue.LOST if value is None else value
+    if value is None:
+        return NoValue.LOST
+    return NoValue.DIVERGED if abs(value) > LARGEST_VALUE else value
 
 
 def numbers(values: Sequence[Value]) -> tuple[float, ...]:

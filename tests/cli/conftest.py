@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import command
 
 from surefoot.cli import main
 
@@ -93,10 +93,6 @@ def surefoot(capsys):
         return Answer(code=code, out=said.out, err=said.err)
 
     return ask
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "surefoot.cli", *map(str, arguments)]
 
 
 @pytest.fixture

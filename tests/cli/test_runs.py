@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import command
+from command_line import command
 
 LONG_SECONDS = 60
 

@@ -8,6 +8,10 @@ from stories import crowded_story, empty_story, full_story
 from surefoot.report.html import report_html
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+LINES_OF_CARDS = """
+    [...document.querySelectorAll(".card b")].map(b =>
+        Math.round(b.offsetHeight / parseFloat(getComputedStyle(b).lineHeight)))
+"""
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine; apt-get install chromium")
@@ -41,6 +45,8 @@ def test_it_opens_offline_whole_and_without_sideways_scrolling(browser, report, 
     page.goto(report.as_uri())
     broken = page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
     sideways = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    lines_of_a_number = page.evaluate(LINES_OF_CARDS)
     page.close()
+    assert set(lines_of_a_number) == {1}, "a number broken in two reads as another number"
     assert complaints == [] and broken == 0 and sideways <= 0
     assert [url for url in requests if not url.startswith(("file:", "data:"))] == []

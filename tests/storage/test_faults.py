@@ -354,9 +354,13 @@ def test_a_live_coordinators_runs_in_a_database_by_url_are_left_alone(kind, requ
         while not (record.studies() and record.runs(1)):
             time.sleep(0.02)
         assert record.close_abandoned("gone") == 0
+        assert record.status_counts()[1].statuses == {Status.RUNNING: 1}
         process.kill()
         process.communicate()
+        # Nobody works on it any more, and a reader says so before the next coordinator closes it.
+        assert record.status_counts()[1].statuses == {Status.INTERRUPTED: 1}
         assert record.close_abandoned("gone") == 1
+        assert record.status_counts()[1].statuses == {Status.INTERRUPTED: 1}
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(where):

@@ -355,6 +355,7 @@ class Record:
         """Study id -> its runs by status and their wall seconds, for every study; reads no run in full.
 
         A run that was tried again counts once, by its best attempt; the seconds are those of all attempts.
+        One whose coordinating process is gone is INTERRUPTED, also before the next one closes it.
         """
         status = func.coalesce(outcomes.c.status, Status.RUNNING.value)
         rank = case({name.value: i for i, name in enumerate(BEST_FIRST)}, value=status)
@@ -379,9 +380,14 @@ class Record:
             for study_id, best, count, wall_seconds in connection.execute(started):
                 counts[study_id][BEST_FIRST[best]] = count
                 seconds[study_id] += wall_seconds
+            for study_id in _left_behind(connection):
+                here = counts[study_id]
+                here[Status.RUNNING] -= 1
+                here[Status.INTERRUPTED] = here.get(Status.INTERRUPTED, 0) + 1
             reused = {study_id: count for study_id, count in connection.execute(borrowed)}
             ids = connection.scalars(select(studies.c.id)).all()
-        return {i: StudyCounts(statuses=counts[i], wall_seconds=seconds[i], reused=reused.get(i, 0)) for i in ids}
+        told = {i: {status: n for status, n in counts[i].items() if n} for i in ids}
+        return {i: StudyCounts(statuses=told[i], wall_seconds=seconds[i], reused=reused.get(i, 0)) for i in ids}
 
     # --- within ------------------------------------------------------------------------------------------------------
 
@@ -485,6 +491,21 @@ def _portions(items: Iterable[T]) -> Iterator[list[T]]:
 
 def _this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": _process_start(os.getpid())}
+
+
+def _left_behind(connection: Connection) -> list[int]:
+    """The study of each key that is not trained yet and was begun last by a process that is gone."""
+    ended = _trained(runs.c.id.is_not(None)).with_only_columns(runs.c.key)
+    query = (
+        select(runs.c.study_id, runs.c.key, runs.c.coordinator)
+        .outerjoin(outcomes, outcomes.c.run_id == runs.c.id)
+        .where(outcomes.c.run_id.is_(None), runs.c.key.not_in(ended))
+    )
+    begun: dict[tuple[int, str], bool] = {}
+    for study_id, key, coordinator in connection.execute(query):
+        is_gone = coordinator["pid"] != os.getpid() and _is_gone(coordinator)
+        begun[study_id, key] = begun.get((study_id, key), True) and is_gone
+    return [study_id for (study_id, _), is_gone in begun.items() if is_gone]
 
 
 def _is_gone(coordinator: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ SHOWN = {
 # The order a newcomer should meet them in: the words, the work, the families.
 ORDER = [
     *("__init__", "errors", "space", "run", "workload", "plan", "plan_file", "plan_document", "plan_template"),
-    *("comparison", "confounds", "verdict", "claim", "study", "execution", "storage", "report", "stats", "workloads"),
+    *("comparison", "confounds", "verdict", "claim", "study", "execution", "storage", "reports", "stats", "workloads"),
     *("cli", "console", "doctor"),
 ]
 

@@ -24,7 +24,7 @@ FLOORS = (
     ("workload",),
     ("plan", "plan_document", "plan_file", "plan_template", "workloads"),
     ("comparison", "confounds", "verdict", "claim"),
-    ("execution", "report", "storage"),
+    ("execution", "reports", "storage"),
     ("study",),
     ("cli", "console", "doctor"),
 )
@@ -48,17 +48,17 @@ DOORS = {
     "pydantic": ("plan_file",),
     "pydantic_core": ("plan_file",),
     "ruamel": ("plan_document",),
-    "matplotlib": ("report",),
-    "jinja2": ("report",),
-    "markupsafe": ("report",),
+    "matplotlib": ("reports",),
+    "jinja2": ("reports",),
+    "markupsafe": ("reports",),
     "rich": ("console",),
     "argparse": ("cli",),
     "psutil": ("execution", "storage"),
     "subprocess": ("execution",),
     "multiprocessing": ("execution",),
     "urllib": ("workloads",),
-    "scipy": ("stats", "report"),
-    "numpy": ("stats", "comparison", "workloads", "execution", "report"),
+    "scipy": ("stats", "reports"),
+    "numpy": ("stats", "comparison", "workloads", "execution", "reports"),
 }
 HEAVY = ("torch", "optuna", "mlflow", "ray", "pandas", "matplotlib", "numpy", "scipy", "sklearn")
 
@@ -140,7 +140,7 @@ def test_stats_knows_nothing_of_ours_but_errors(module):
 
 
 def test_the_report_is_given_its_runs_and_never_touches_storage():
-    assert not [m for m in MODULES if room(m) == "report" and any(room(i) == "storage" for i in imports(m))]
+    assert not [m for m in MODULES if room(m) == "reports" and any(room(i) == "storage" for i in imports(m))]
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))

@@ -20,7 +20,7 @@ from surefoot.errors import RecordError, SurefootError, nearest, quoted
 
 if TYPE_CHECKING:
     from surefoot.plan import Plan
-    from surefoot.report.story import Story
+    from surefoot.reports.story import Story
     from surefoot.storage import Record, StudyRow
 
 DONE, FAILED, MISTAKEN, INTERRUPTED = 0, 1, 2, 130
@@ -368,18 +368,18 @@ def _status(arguments: argparse.Namespace) -> int:
 def _journal(arguments: argparse.Namespace) -> int:
     story = _story(arguments, arguments.study)
     if arguments.json:
-        from surefoot.report.as_json import journal_json
+        from surefoot.reports.as_json import journal_json
 
         _print_json(journal_json(story))
     else:
-        from surefoot.report.journal import journal_markdown
+        from surefoot.reports.journal import journal_markdown
 
         _put(journal_markdown(story))
     return DONE
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from surefoot.report.write import write_report
+    from surefoot.reports.write import write_report
 
     story = _story(arguments, arguments.study)
     folder = arguments.out or arguments.home / story.study / "report"
@@ -473,8 +473,8 @@ def _device(asked: str) -> str:
 
 
 def _write_journal(story: Story, path: Path) -> None:
-    from surefoot.report.journal import journal_markdown
-    from surefoot.report.write import write_whole
+    from surefoot.reports.journal import journal_markdown
+    from surefoot.reports.write import write_whole
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ import time
 from typing import Any, TextIO
 
 from surefoot.execution import Outcome, Task
-from surefoot.report.sentences import claim_sentence, decision_sentence, overall_sentence, verdict_sentences
-from surefoot.report.story import ExperimentStory, Story
+from surefoot.reports.sentences import claim_sentence, decision_sentence, overall_sentence, verdict_sentences
+from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Metric, Status
 
 LONGEST_LABEL = 20  # a line of 80 characters has room for the bar beside it

@@ -5,7 +5,7 @@ import re
 
 from surefoot.execution import WorkerPool
 from surefoot.plan_file import parse_plan
-from surefoot.report.journal import journal_markdown
+from surefoot.reports.journal import journal_markdown
 from surefoot.storage import Record
 from surefoot.study.loop import Place, Study
 from surefoot.study.telling import read_story

@@ -10,7 +10,7 @@ from surefoot.comparison import NoValue, Value
 from surefoot.confounds import fact_differences
 from surefoot.errors import StatisticsError, SurefootError, nearest, quoted
 from surefoot.plan import Prediction
-from surefoot.report.story import ArmStory, Story
+from surefoot.reports.story import ArmStory, Story
 from surefoot.run import Metric, Status
 from surefoot.verdict import Verdict, decide
 from surefoot.workload import find_workload

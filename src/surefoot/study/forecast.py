@@ -9,7 +9,7 @@ from typing import Any
 from surefoot.comparison import Noise
 from surefoot.errors import SurefootError
 from surefoot.plan import Experiment, Plan, Rule, same_config
-from surefoot.report.story import Story
+from surefoot.reports.story import Story
 from surefoot.stats.power import detectable_effect
 from surefoot.stats.sequential import race_thresholds
 from surefoot.workload import check_requirements, find_workload

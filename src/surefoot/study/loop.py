@@ -14,7 +14,7 @@ from surefoot.claim import Claim
 from surefoot.errors import PlanError
 from surefoot.execution import Outcome, Task, WorkerPool
 from surefoot.plan import Plan
-from surefoot.report.story import ExperimentStory, Story
+from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import Record
 from surefoot.study.registration import askings, register, registrations

@@ -8,7 +8,7 @@ from typing import Any
 from surefoot.comparison import Noise
 from surefoot.confounds import FactDifference, common_facts, fact_differences
 from surefoot.plan import Arm, Experiment, Plan, Prediction, Rule, same_config
-from surefoot.report.story import ArmStory, ContrastStory
+from surefoot.reports.story import ArmStory, ContrastStory
 from surefoot.run import Status
 from surefoot.stats.factorial import Contrast, contrasts
 from surefoot.verdict import Choice, Verdict, choose, decide, decide_contrast, identical

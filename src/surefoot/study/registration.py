@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from surefoot.plan import BLOCK, Experiment, Plan, Rule
-from surefoot.report.story import RevisionStory
+from surefoot.reports.story import RevisionStory
 from surefoot.run import config_hash
 from surefoot.storage import ExperimentRow, Record, RevisionRow
 from surefoot.study.walk import ASKED_AGAIN_BLOCK, FIRST_REPEAT_BLOCK, Asking, Registration

@@ -9,7 +9,7 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
-from surefoot.report.story import ExperimentStory, Story
+from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
 from surefoot.study.registration import askings, registrations, removed, revision_stories

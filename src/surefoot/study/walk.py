@@ -15,7 +15,7 @@ from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
 from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
-from surefoot.report.story import ArmStory, ExperimentStory, PathPoint
+from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint
 from surefoot.run import Run, Status, config_hash
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.stats.noise import PairedSet, paired_set

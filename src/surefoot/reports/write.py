@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from surefoot.report.as_json import journal_json
-from surefoot.report.journal import journal_markdown
-from surefoot.report.pictures import Picture, draw_all
-from surefoot.report.report_markdown import report_markdown
-from surefoot.report.spreadsheets import all_sheets
-from surefoot.report.story import Story
+from surefoot.reports.as_json import journal_json
+from surefoot.reports.journal import journal_markdown
+from surefoot.reports.pictures import Picture, draw_all
+from surefoot.reports.report_markdown import report_markdown
+from surefoot.reports.spreadsheets import all_sheets
+from surefoot.reports.story import Story
 
 
 def write_report(story: Story, folder: Path) -> list[Path]:
@@ -21,7 +21,7 @@ def write_report(story: Story, folder: Path) -> list[Path]:
     Pictures of an earlier report that this one does not draw any more are removed. OSError where
     the folder cannot be written; every file that stands there then is whole.
     """
-    from surefoot.report.html import report_html
+    from surefoot.reports.html import report_html
 
     pictures = draw_all(story)
     files: dict[str, bytes] = {"report.html": report_html(story, pictures).encode()}

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from surefoot.report.sentences import claim_of, detectable_with, single_run_limit
-from surefoot.report.story import ArmStory, ExperimentStory, Story
-from surefoot.report.words import (
+from surefoot.reports.sentences import claim_of, detectable_with, single_run_limit
+from surefoot.reports.story import ArmStory, ExperimentStory, Story
+from surefoot.reports.words import (
     count,
     decimals_of,
     duration,

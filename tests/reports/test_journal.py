@@ -1,6 +1,6 @@
 """The journal says what was believed, measured and decided, and calls a result only what is claimed.
 
-The golden page is written anew by `SUREFOOT_REGENERATE=1 pytest tests/report/test_journal.py`; read the
+The golden page is written anew by `SUREFOOT_REGENERATE=1 pytest tests/reports/test_journal.py`; read the
 difference before keeping it.
 """
 
@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 from stories import crowded_story, empty_story, full_story, poisoned, started_story
 
 from surefoot.comparison import NoValue
-from surefoot.report.journal import journal_markdown
-from surefoot.report.markdown import paragraph
-from surefoot.report.words import number
+from surefoot.reports.journal import journal_markdown
+from surefoot.reports.markdown import paragraph
+from surefoot.reports.words import number
 
 GOLDEN = Path(__file__).with_name("golden") / "journal.md"
 
@@ -162,6 +162,6 @@ def test_no_wrapped_line_can_begin_a_list_or_a_heading():
 
 
 def test_the_journal_needs_neither_matplotlib_nor_jinja():
-    code = "import sys, surefoot.report.journal, surefoot.report.as_json, surefoot.report.write\n"
+    code = "import sys, surefoot.reports.journal, surefoot.reports.as_json, surefoot.reports.write\n"
     code += "sys.exit(any(m in sys.modules for m in ('matplotlib', 'jinja2', 'torch', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

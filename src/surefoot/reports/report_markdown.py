@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from surefoot.report.journal import (
+from surefoot.reports.journal import (
     baseline_blocks,
     chance_blocks,
     claims_blocks,
@@ -14,10 +14,10 @@ from surefoot.report.journal import (
     revisions_blocks,
     split_blocks,
 )
-from surefoot.report.markdown import escaped, heading, paragraph, table
-from surefoot.report.pictures import Picture
-from surefoot.report.story import Story
-from surefoot.report.tables import cost_table, facts_table
+from surefoot.reports.markdown import escaped, heading, paragraph, table
+from surefoot.reports.pictures import Picture
+from surefoot.reports.story import Story
+from surefoot.reports.tables import cost_table, facts_table
 
 
 def report_markdown(story: Story, pictures: Mapping[str, Picture]) -> str:

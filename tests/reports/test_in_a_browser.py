@@ -5,7 +5,7 @@ import shutil
 import pytest
 from stories import crowded_story, empty_story, full_story
 
-from surefoot.report.html import report_html
+from surefoot.reports.html import report_html
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 LINES_OF_CARDS = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from surefoot.report.journal import (
+from surefoot.reports.journal import (
     arms_sentence,
     chance_sentences,
     claim_groups,
@@ -20,8 +20,8 @@ from surefoot.report.journal import (
     open_threads,
     sealed_split_sentences,
 )
-from surefoot.report.pictures import Picture, draw_all
-from surefoot.report.sentences import (
+from surefoot.reports.pictures import Picture, draw_all
+from surefoot.reports.sentences import (
     belief_sentences,
     claim_sentence,
     decision_sentence,
@@ -34,8 +34,8 @@ from surefoot.report.sentences import (
     step_text,
     verdict_sentences,
 )
-from surefoot.report.story import ExperimentStory, Story
-from surefoot.report.tables import (
+from surefoot.reports.story import ExperimentStory, Story
+from surefoot.reports.tables import (
     Table,
     changes_text,
     claim_arms,
@@ -46,7 +46,7 @@ from surefoot.report.tables import (
     revisions_table,
     seeds_table,
 )
-from surefoot.report.words import (
+from surefoot.reports.words import (
     clause,
     count,
     decimals_of,

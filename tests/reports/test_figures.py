@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from stories import crowded_story, empty_story, full_story, poisoned, started_story
 
-from surefoot.report.drawing import _spaced, png
-from surefoot.report.figures import (
+from surefoot.reports.drawing import _spaced, png
+from surefoot.reports.figures import (
     CostFigure,
     CurvesFigure,
     ForestFigure,
@@ -119,7 +119,7 @@ def test_values_near_the_largest_float_are_drawn_or_refused_without_a_warning():
         path = tuple(replace(p, exploring=tuple(1e308 * v for v in p.exploring)) for p in story.path)
         return replace(story, path=path)
 
-    from surefoot.report.pictures import picture_figures
+    from surefoot.reports.pictures import picture_figures
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from surefoot.comparison import NoValue
-from surefoot.report.story import ArmStory, Story
-from surefoot.report.tables import all_verdicts
+from surefoot.reports.story import ArmStory, Story
+from surefoot.reports.tables import all_verdicts
 from surefoot.run import config_hash
 from surefoot.verdict import Verdict
 

@@ -13,13 +13,13 @@ import pytest
 from markdown_it import MarkdownIt
 from stories import crowded_story, empty_story, full_story, poisoned, started_story
 
-from surefoot.report import pictures, write
-from surefoot.report.figures import all_figures
-from surefoot.report.html import headline, report_html
-from surefoot.report.journal import journal_markdown
-from surefoot.report.pictures import Picture
-from surefoot.report.spreadsheets import all_sheets
-from surefoot.report.write import write_report
+from surefoot.reports import pictures, write
+from surefoot.reports.figures import all_figures
+from surefoot.reports.html import headline, report_html
+from surefoot.reports.journal import journal_markdown
+from surefoot.reports.pictures import Picture
+from surefoot.reports.spreadsheets import all_sheets
+from surefoot.reports.write import write_report
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -144,7 +144,7 @@ def test_a_picture_of_an_earlier_report_does_not_outlive_it(tmp_path):
 
 
 def test_one_figure_that_cannot_be_drawn_costs_its_picture_only(tmp_path, monkeypatch):
-    import surefoot.report.drawing as drawing
+    import surefoot.reports.drawing as drawing
 
     def fails(figure):
         raise ValueError("no room\nfor <b>ink</b>")

@@ -7,7 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-from surefoot.report.tables import Table
+from surefoot.reports.tables import Table
 
 WIDTH = 112
 # Underscores inside a word are no emphasis in CommonMark, so `val_loss` stays readable.

@@ -12,7 +12,7 @@ from typing import Any
 from surefoot.claim import Step, confirm
 from surefoot.comparison import Noise, NoValue, Value
 from surefoot.plan import Budget, Prediction, Rule, confirming_seeds, exploring_seeds
-from surefoot.report.story import ArmStory, ContrastStory, ExperimentStory, PathPoint, RevisionStory, Story
+from surefoot.reports.story import ArmStory, ContrastStory, ExperimentStory, PathPoint, RevisionStory, Story
 from surefoot.run import Measurement, Metric, Provenance, Run, Status
 from surefoot.stats.factorial import contrasts
 from surefoot.stats.noise import Prior

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from surefoot.report.figures import (
+from surefoot.reports.figures import (
     CostFigure,
     Curve,
     CurvesFigure,
@@ -25,7 +25,7 @@ from surefoot.report.figures import (
     PathFigure,
     Step,
 )
-from surefoot.report.words import decimals_of, heading_of, number, unit_of
+from surefoot.reports.words import decimals_of, heading_of, number, unit_of
 
 WIDTH_INCHES = 9.0
 DOTS_PER_INCH = 200

@@ -10,7 +10,7 @@ import pytest
 from stories import crowded_story, empty_story, full_story, started_story
 
 from surefoot.comparison import NoValue
-from surefoot.report.as_json import journal_json
+from surefoot.reports.as_json import journal_json
 
 PROMISED = {"arm", "metric", "verdict", "cause", "decision", "n", "estimate", "interval", "p", "detectable"}
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from surefoot.claim import Claim
 from surefoot.comparison import NoValue, Value
-from surefoot.report.story import ArmStory, ContrastStory, ExperimentStory, Story
-from surefoot.report.words import (
+from surefoot.reports.story import ArmStory, ContrastStory, ExperimentStory, Story
+from surefoot.reports.words import (
     NOTHING,
     count,
     decimals_of,

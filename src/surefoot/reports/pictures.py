@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from surefoot.report.figures import Figure, NoFigure, all_figures
-from surefoot.report.story import Story
+from surefoot.reports.figures import Figure, NoFigure, all_figures
+from surefoot.reports.story import Story
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ def _drawn(name: str, figure: Figure | NoFigure) -> Picture:
     if isinstance(figure, NoFigure):
         return Picture(name=name, title="", caption=figure.sentence)
     try:
-        from surefoot.report.drawing import png
+        from surefoot.reports.drawing import png
 
         return Picture(name=name, title=figure.title, caption=figure.caption, png=png(figure))
     except Exception as error:  # a drawing library fails in its own ways; the numbers are in the tables

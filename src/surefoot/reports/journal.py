@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from surefoot.claim import Claim
 from surefoot.comparison import NoValue
-from surefoot.report.markdown import bullets, heading, paragraph, table
-from surefoot.report.sentences import (
+from surefoot.reports.markdown import bullets, heading, paragraph, table
+from surefoot.reports.sentences import (
     belief_sentences,
     claim_sentence,
     cost_sentence,
@@ -19,8 +19,8 @@ from surefoot.report.sentences import (
     step_text,
     verdict_sentences,
 )
-from surefoot.report.story import ExperimentStory, Story
-from surefoot.report.tables import (
+from surefoot.reports.story import ExperimentStory, Story
+from surefoot.reports.tables import (
     Table,
     arms_table,
     changes_text,
@@ -37,7 +37,7 @@ from surefoot.report.tables import (
     seeds_table,
     verdict_word,
 )
-from surefoot.report.words import (
+from surefoot.reports.words import (
     clause,
     count,
     duration,

@@ -9,8 +9,8 @@ from typing import Any
 from surefoot.claim import Claim
 from surefoot.comparison import Noise, NoValue, Value
 from surefoot.plan import Prediction, Rule
-from surefoot.report.sentences import fresh_champion
-from surefoot.report.story import ArmStory, ExperimentStory, PathPoint, RevisionStory, Story
+from surefoot.reports.sentences import fresh_champion
+from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint, RevisionStory, Story
 from surefoot.run import Metric
 from surefoot.verdict import Choice, Verdict
 

@@ -7,9 +7,9 @@ import math
 from surefoot.claim import Claim
 from surefoot.comparison import Noise
 from surefoot.plan import Prediction, Rule
-from surefoot.report.story import ExperimentStory, Story
-from surefoot.report.tables import registered_verdicts, verdict_word
-from surefoot.report.words import (
+from surefoot.reports.story import ExperimentStory, Story
+from surefoot.reports.tables import registered_verdicts, verdict_word
+from surefoot.reports.words import (
     clause,
     config_change,
     count,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.comparison import NoValue
-from surefoot.report.words import (
+from surefoot.reports.words import (
     config_change,
     count,
     decimals_of,

@@ -1,0 +1,134 @@
+"""Sweep: a search over a space as it was asked for, before any trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from surefoot.program import Program
+from surefoot.run import Metric, canonical_json
+from surefoot.space import SearchSpace
+
+METHODS = ("grid", "random", "sobol", "tpe", "gp", "cmaes", "nsga2")
+STOPPING_RULES = ("asha", "hyperband", "median", "patience", "wilcoxon")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Method:
+    """How configs are proposed; `options` are those of the method (see `surefoot.search`), all others at our defaults."""
+
+    name: Literal["grid", "random", "sobol", "tpe", "gp", "cmaes", "nsga2"] = "tpe"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopping:
+    """Which trials are ended early, or paused and gone on with if they deserve it.
+
+    `asha` and `hyperband` have rungs at `min_steps * eta**k` up to `max_steps`, counted in the steps that
+    the runs report; with `promotes` a trial pauses at a rung and is promoted from its checkpoint, without it
+    one that is not among the best at a rung so far is ended. `median` ends a trial below the median at the
+    same step after `warmup_steps` and `warmup_trials`; `patience` one that did not improve for `patience`
+    measurements; `wilcoxon` judges a trial of several seeds against the best one, seed by seed, at level `p`.
+    """
+
+    rule: Literal["asha", "hyperband", "median", "patience", "wilcoxon"]
+    min_steps: int = 1
+    max_steps: int | None = None
+    eta: int = 3
+    promotes: bool | None = None  # None: where the workload can resume
+    warmup_steps: int = 0
+    warmup_trials: int = 5
+    patience: int = 5
+    p: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmation:
+    """After exploring: the best `top` trials race on at most `seeds` fresh seeds, against each other and the base."""
+
+    top: int = 3
+    seeds: int = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepBudget:
+    """The most a sweep may spend; None is no limit.
+
+    `runs` counts trainings, the confirmation's included; `trials` counts proposed configs.
+    """
+
+    trials: int | None = None
+    runs: int | None = None
+    hours: float | None = None
+    run_minutes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sweep:
+    """The whole sweep, checked.
+
+    `workload` is what `find_workload` takes. `objectives` are the names of the metrics that are searched for:
+    one, or several for nsga2; the first is shown first. `base` holds the settings that no parameter varies.
+    `first` are configs to try before any other. A trial is answered by `seeds` runs. A run that was broken off
+    is tried again at most `retries` times; `most_failures` failed trials in a row, none having succeeded,
+    end the sweep. `notices` says what of the file is not honoured.
+    """
+
+    name: str
+    description: str = ""
+    workload: str | Program
+    metrics: tuple[Metric, ...]
+    objectives: tuple[str, ...]
+    space: SearchSpace
+    base: Mapping[str, Any] = field(default_factory=dict)
+    method: Method = field(default_factory=Method)
+    stopping: Stopping | None = None
+    first: tuple[Mapping[str, Any], ...] = ()
+    budget: SweepBudget = field(default_factory=SweepBudget)
+    confirmation: Confirmation | None = None
+    seeds: int = 1
+    search_seed: int = 0
+    retries: int = 2
+    most_failures: int = 5
+    notices: tuple[str, ...] = ()
+    text: str = ""
+    path: str = ""
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name; raises KeyError for one the sweep does not list."""
+        return {m.name: m for m in self.metrics}[name]
+
+    @property
+    def targets(self) -> tuple[Metric, ...]:
+        """The metrics searched for, in order."""
+        return tuple(self.metric(name) for name in self.objectives)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of what the sweep says; comments and layout do not count."""
+        return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
+
+    def definition(self) -> dict[str, Any]:
+        """What the sweep says, as JSON."""
+        workload = self.workload if isinstance(self.workload, str) else self.workload.definition()
+        stopping = self.stopping and {name: getattr(self.stopping, name) for name in Stopping.__slots__}
+        return {
+            "sweep": self.name,
+            "workload": workload,
+            "metrics": {m.name: [m.goal, m.unit, m.target, m.min_effect] for m in self.metrics},
+            "objectives": list(self.objectives),
+            "space": self.space.definition(),
+            "base": dict(self.base),
+            "method": {"name": self.method.name, **self.method.options},
+            "stopping": stopping,
+            "first": [dict(config) for config in self.first],
+            "budget": [self.budget.trials, self.budget.runs, self.budget.hours, self.budget.run_minutes],
+            "confirmation": self.confirmation and [self.confirmation.top, self.confirmation.seeds],
+            "seeds": self.seeds,
+            "search_seed": self.search_seed,
+            "retries": self.retries,
+            "most_failures": self.most_failures,
+        }

@@ -78,18 +78,37 @@ class Landscape:
         return min(float(self.truth[config] + self.sd[config] * noise), self.bound)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """The values of every configuration (more is better), row by row of the full grid; NaN where a seed is missing."""
+
+    sizes: tuple[int, ...]
+    is_ordered: tuple[bool, ...]
+    values: np.ndarray
+    sign: float
+
+
 @cache
-def landscape(name: str) -> Landscape:
-    """The landscape of a table, its rows put in the order of the grid."""
+def table(name: str) -> Table:
+    """The measured values of a table, its rows put in the order of the grid."""
     folder = data_root() / "hpo_bench"
-    table = np.load(folder / f"{name}.npz")
+    stored = np.load(folder / f"{name}.npz")
     space = json.loads((folder / f"{name.split('__', maxsplit=1)[0]}__space.json").read_text())
     choices = list(space["search_space"].values())
     sizes = tuple(len(c) for c in choices)
     sign = 1.0 if space["directions"][space["main"]] == "maximize" else -1.0
-    rows = np.ravel_multi_index(table["config_index"].T.astype(int), sizes)
-    values = np.empty(table[space["main"]].shape)
-    values[rows] = sign * table[space["main"]].astype(float)
+    rows = np.ravel_multi_index(stored["config_index"].T.astype(int), sizes)
+    values = np.empty(stored[space["main"]].shape)
+    values[rows] = sign * stored[space["main"]].astype(float)
+    is_ordered = tuple(len(c) > 2 and not isinstance(c[0], str) for c in choices)
+    return Table(sizes=sizes, is_ordered=is_ordered, values=values, sign=sign)
+
+
+@cache
+def landscape(name: str) -> Landscape:
+    """The landscape of a table."""
+    found = table(name)
+    values, sign = found.values, found.sign
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         truth, sd = np.nanmean(values, axis=1), np.nanstd(values, axis=1, ddof=1)
@@ -98,8 +117,8 @@ def landscape(name: str) -> Landscape:
     share = (common**2).sum() / (values.shape[1] - 1) / np.nanmean(sd[best] ** 2)
     return Landscape(
         name=name,
-        sizes=sizes,
-        is_ordered=tuple(len(c) > 2 and not isinstance(c[0], str) for c in choices),
+        sizes=found.sizes,
+        is_ordered=found.is_ordered,
         truth=truth,
         sd=np.nan_to_num(sd),
         correlation=float(min(share, 1.0)),

@@ -18,6 +18,7 @@ HOMES = (
     "space",
     "run",
     "workload",
+    "reporting",
     "plan",
     "plan_file",
     "storage",

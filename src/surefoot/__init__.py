@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from surefoot.claim import Claim, confirm
     from surefoot.comparison import NoValue, study_noise
     from surefoot.errors import SurefootError
+    from surefoot.execution import Place
     from surefoot.plan import Plan, Prediction, Rule
     from surefoot.plan_file import parse_plan, read_plan
+    from surefoot.reporting import Stopped, report
     from surefoot.run import Measurement, Metric, Run, Status
     from surefoot.space import Parameter, SearchSpace, boolean, choice, integer, real
     from surefoot.storage import Record
-    from surefoot.study.loop import Place, Study
+    from surefoot.study.loop import Study
     from surefoot.verdict import Verdict, decide
     from surefoot.workload import RunContext, Workload
 
@@ -36,6 +38,8 @@ _HOMES = {
     "Status": "run",
     "Workload": "workload",
     "RunContext": "workload",
+    "report": "reporting",
+    "Stopped": "reporting",
     "Plan": "plan",
     "Prediction": "plan",
     "Rule": "plan",
@@ -43,7 +47,7 @@ _HOMES = {
     "parse_plan": "plan_file",
     "Record": "storage",
     "Study": "study.loop",
-    "Place": "study.loop",
+    "Place": "execution.place",
     "NoValue": "comparison",
     "study_noise": "comparison",
     "decide": "verdict",
@@ -66,6 +70,8 @@ __all__ = [  # noqa: RUF022 - in the order of the method
     "Status",
     "Workload",
     "RunContext",
+    "report",
+    "Stopped",
     "Plan",
     "Prediction",
     "Rule",

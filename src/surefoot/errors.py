@@ -1,11 +1,12 @@
 """What a person can get wrong, as a tree.
 
 SurefootError
-├── PlanError           the plan breaks a rule
+├── PlanError           a plan or a sweep breaks a rule
 ├── SpaceError          a config holds what its space does not allow
 ├── WorkloadError       a workload cannot be found, or breaks its contract
 │   ├── DataError       a data file is missing, truncated or not the published one
-│   └── SealedSplitError  the test split was asked for outside finalise
+│   ├── SealedSplitError  the test split was asked for outside finalise
+│   └── RunFailed       a script ended badly; the message is its run's reason
 ├── RecordError         the record cannot be opened, read or written
 │   └── HomeBusyError   another `surefoot run` works in this home
 ├── StatisticsError     numbers that no test can be made of
@@ -19,7 +20,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 LONGEST_SHOWN = 60
 
@@ -29,7 +31,7 @@ class SurefootError(Exception):
 
 
 class PlanError(SurefootError):
-    """The plan breaks a rule."""
+    """A plan or a sweep breaks a rule."""
 
 
 class SpaceError(SurefootError):
@@ -46,6 +48,17 @@ class DataError(WorkloadError):
 
 class SealedSplitError(WorkloadError):
     """The test split was asked for outside finalise."""
+
+
+class RunFailed(WorkloadError):
+    """A script ended badly; the message is its run's reason.
+
+    `signal` is what killed it, if one did; `facts` is what is known of it all the same.
+    """
+
+    def __init__(self, reason: str, *, signal: int = 0, facts: Mapping[str, Any] | None = None):
+        super().__init__(reason)
+        self.signal, self.facts = signal, dict(facts or {})
 
 
 class RecordError(SurefootError):

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from surefoot.run import Metric, canonical_json, config_hash
+from surefoot.space import SearchSpace
+from surefoot.sweep import Method, Stopping
 
 Relation = Literal["better", "worse", "same", "between"]
 DEFAULT_LOOKS = (3, 5, 8)
 CONFIRM_SEED = 10_001
 BLOCK = 100
+SEARCH_BLOCK = 5_000  # searches explore on seeds of their own, so that the race after them is on fresh ones
+PLACES = ("best", "second", "third")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,10 +81,54 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SearchPlan:
+    """What an experiment looks through, single seeds a trial, before it races the best few on fresh seeds.
+
+    Where the space has scientific parameters, each of their combinations is tuned with the same number of
+    trials and the best of each is an arm; otherwise the best `top` trials are.
+    """
+
+    space: SearchSpace
+    trials: int
+    top: int = 3
+    method: Method = field(default_factory=Method)
+    stopping: Stopping | None = None
+    first: tuple[Mapping[str, Any], ...] = ()
+    search_seed: int = 0
+
+    def definition(self) -> dict[str, Any]:
+        """What it says, as JSON."""
+        stopping = self.stopping and {name: getattr(self.stopping, name) for name in Stopping.__slots__}
+        return {
+            "space": self.space.definition(),
+            "trials": self.trials,
+            "top": self.top,
+            "method": {"name": self.method.name, **self.method.options},
+            "stopping": stopping,
+            "first": [dict(config) for config in self.first],
+            "search_seed": self.search_seed,
+        }
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the definition."""
+        return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """What its arms will be called: the scientific settings, or best, second, third and so on."""
+        levels = self.space.scientific_levels()
+        if levels != ({},):
+            return tuple(cell_name(list(level), tuple(level.values())) for level in levels)
+        return tuple(PLACES[i] if i < len(PLACES) else f"{i + 1}th" for i in range(self.top))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
     """A hypothesis, why it is believed, its predictions, and the arms that test it.
 
-    A factorial experiment has `factors`; its arms are the cells. `allow` names facts that may
+    A factorial experiment has `factors`; its arms are the cells. One with a `search` has no arms before
+    the search has found them. `allow` names facts that may
     differ between arms without confounding them. `repeats` names the experiment it repeats, on
     fresh seeds and with re-spent error.
     """
@@ -93,6 +141,12 @@ class Experiment:
     predictions: tuple[Prediction, ...]
     allow: tuple[str, ...] = ()
     repeats: str = ""
+    search: SearchPlan | None = None
+
+    @property
+    def most_arms(self) -> int:
+        """How many arms it has, or will have once its search is done."""
+        return len(self.arms) if self.search is None else len(self.search.arm_names)
 
     def predictions_of(self, arm: str, primary: str) -> tuple[Prediction, ...]:
         """The predictions about an arm; where none was registered, the plain question whether it is better."""
@@ -110,6 +164,7 @@ class Experiment:
             "expect": [_prediction_json(p) for p in self.predictions],
             "allow": list(self.allow),
             "repeats": self.repeats,
+            **({"search": self.search.definition()} if self.search else {}),
         }
 
     def _identity(self, arm: Arm) -> str:

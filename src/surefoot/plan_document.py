@@ -18,75 +18,78 @@ from surefoot.errors import PlanError, quoted
 LARGEST_BYTES = 300_000
 MOST_NODES = 50_000
 DEEPEST = 20
+FIRST_KEYS = {"plan": "study", "sweep": "sweep"}
 
 Path_ = tuple[str | int, ...]
 
 
-def read_text(path: Path) -> str:
-    """The text of a plan's file; raises PlanError for one that is missing, too large or not UTF-8."""
+def read_text(path: Path, *, kind: str = "plan") -> str:
+    """The text of a plan's (or a sweep's) file; raises PlanError for one that is missing, too large or not UTF-8."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError as error:
-        raise PlanError(
-            f"{path}: there is no such file; surefoot init --out {path} writes one to start from"
-        ) from error
+        advice = f"; surefoot init --out {path} writes one to start from" if kind == "plan" else ""
+        raise PlanError(f"{path}: there is no such file{advice}") from error
     except IsADirectoryError as error:
-        raise PlanError(f"{path}: a plan must be a file; this is a folder") from error
+        raise PlanError(f"{path}: a {kind} must be a file; this is a folder") from error
     except OSError as error:
         raise PlanError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(data) > LARGEST_BYTES:
-        raise PlanError(f"{path}:1: a plan must have at most {LARGEST_BYTES:,} bytes; this file has more")
+        raise PlanError(f"{path}:1: a {kind} must have at most {LARGEST_BYTES:,} bytes; this file has more")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:1000]:
-        raise PlanError(f"{path}:1: a plan must be UTF-8 text; got UTF-16 or a binary file. Save it again as UTF-8")
+        raise PlanError(f"{path}:1: a {kind} must be UTF-8 text; got UTF-16 or a binary file. Save it again as UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        byte = f"0x{data[error.start]:02x}"
         raise PlanError(
-            f"{path}:{line}: a plan must be UTF-8 text; got the byte 0x{data[error.start]:02x}. Save it again as UTF-8"
+            f"{path}:{line}: a {kind} must be UTF-8 text; got the byte {byte}. Save it again as UTF-8"
         ) from error
 
 
 class PlanDocument:
-    """A YAML text with the line of every key in it."""
+    """A YAML text with the line of every key in it; `kind` is what messages call it: a plan or a sweep."""
 
-    def __init__(self, text: str, path: str) -> None:
-        self.text, self.path = text, path
+    def __init__(self, text: str, path: str, *, kind: str = "plan") -> None:
+        self.text, self.path, self.kind = text, path, kind
         self.tree = self._load()
         self._nodes = 0
         self.plain = self._plain(self.tree, ())
 
     def refuse(self, where: Path_, message: str) -> NoReturn:
         """Raises PlanError with file, line and the key's place."""
-        place = _spelled(where) or "the plan"
+        place = _spelled(where) or f"the {self.kind}"
         raise PlanError(f"{self.path}:{self.line(where)}: {place} {message}")
 
     def _load(self) -> Any:
         directive = re.search(r"^%YAML\s+(?!1\.2\s*$)\S+", self.text, re.MULTILINE)
         if directive is not None:
             line = self.text[: directive.start()].count("\n") + 1
-            raise PlanError(f"{self.path}:{line}: a plan must be YAML 1.2; got {quoted(directive[0])}")
+            raise PlanError(f"{self.path}:{line}: a {self.kind} must be YAML 1.2; got {quoted(directive[0])}")
         try:
             tree = YAML(typ="rt", pure=True).load(StringIO(self.text))
         except MarkedYAMLError as error:
             mark = error.problem_mark
             line = mark.line + 1 if mark else 1
-            raise PlanError(f"{self.path}:{line}: {_yaml_problem(error.problem or '')}") from error
+            raise PlanError(f"{self.path}:{line}: {_yaml_problem(error.problem or '', self.kind)}") from error
         except RecursionError as error:
-            raise PlanError(f"{self.path}:1: the plan is too deep: lists in lists in lists") from error
+            raise PlanError(f"{self.path}:1: the {self.kind} is too deep: lists in lists in lists") from error
         except (YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise PlanError(f"{self.path}:{_line_in(error)}: not valid YAML: {_first_line(error)}") from error
         if tree is None:
-            raise PlanError(f"{self.path}:1: the plan is empty; `surefoot init` writes one to start from")
+            advice = "; `surefoot init` writes one to start from" if self.kind == "plan" else ""
+            raise PlanError(f"{self.path}:1: the {self.kind} is empty{advice}")
         if not isinstance(tree, CommentedMap):
-            raise PlanError(f"{self.path}:1: a plan must be keys with values (study: …); got {kind_of(tree)}")
+            first = FIRST_KEYS[self.kind]
+            raise PlanError(f"{self.path}:1: a {self.kind} must be keys with values ({first}: …); got {kind_of(tree)}")
         return tree
 
     def _plain(self, node: Any, where: Path_) -> Any:
         self._nodes += 1
         if self._nodes > MOST_NODES or len(where) > DEEPEST:
-            self.refuse(where[:1], "is too large or too deep for a plan; are there aliases within aliases?")
+            self.refuse(where[:1], f"is too large or too deep for a {self.kind}; are there aliases within aliases?")
         tag = getattr(node, "tag", None)
         if isinstance(node, TaggedScalar) or (isinstance(node, CommentedBase) and getattr(tag, "value", None)):
             name = getattr(tag, "value", None) or "?"
@@ -153,15 +156,15 @@ def kind_of(value: Any) -> str:
     return f"a list of {len(value)}" if isinstance(value, list) else quoted(value)
 
 
-def _yaml_problem(problem: str) -> str:
+def _yaml_problem(problem: str, kind: str) -> str:
     """The parser's complaint in our words where people meet it, else in its own."""
     if "another document" in problem:
-        return "a plan must be one YAML document; a second one begins here"
+        return f"a {kind} must be one YAML document; a second one begins here"
     if "duplicate key" in problem:
         key = problem.split('"')[1] if '"' in problem else "a key"
         return f'a key must stand once; "{key}" stands twice'
     if "'\\t'" in problem:
-        return "a plan must be indented with spaces; got a tab"
+        return f"a {kind} must be indented with spaces; got a tab"
     if "mapping values are not allowed" in problem:
         return "not valid YAML: a colon too many, or lines that are not indented alike"
     return f"not valid YAML: {_first_line(problem)}" if problem else "not valid YAML"

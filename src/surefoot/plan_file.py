@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
-from surefoot.errors import SpaceError, SurefootError, WorkloadError, nearest, quoted
+from surefoot.entry import Entries, Finite, Name, Positive, Strict, folder_name_mistake, hinted, name_mistake, shaped
+from surefoot.errors import SpaceError, SurefootError, WorkloadError, quoted
 from surefoot.plan import (
     Arm,
     Budget,
@@ -24,28 +23,18 @@ from surefoot.plan import (
     looks_up_to,
     same_config,
 )
-from surefoot.plan_document import Path_, PlanDocument, kind_of, read_text
+from surefoot.plan_document import Path_, PlanDocument, read_text
 from surefoot.run import Metric
 from surefoot.workload import Workload, as_config, find_workload
 
 MOST_SEEDS = 90
 MOST_ARMS = 100
-MOST_NAME_BYTES = 200
 MOST_CHAMPIONS = 1000
-# What lies in a home beside the studies' folders.
-TAKEN_NAMES = ("artifacts", "record.db", "run.lock", "run.lock.json")
 
-Name = Annotated[str, Field(min_length=1, max_length=80)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class MetricEntry(_Strict):
+class MetricEntry(Strict):
     """One metric: which way it should go, its unit, where the study wants it, and what change is worth having."""
 
     goal: Literal["minimize", "maximize"]
@@ -54,7 +43,7 @@ class MetricEntry(_Strict):
     min_effect: Positive | None = None
 
 
-class BudgetEntry(_Strict):
+class BudgetEntry(Strict):
     """The most a study may spend."""
 
     runs: Annotated[int, Field(ge=1)] | None = None
@@ -62,7 +51,7 @@ class BudgetEntry(_Strict):
     run_minutes: Positive | None = None
 
 
-class RuleEntry(_Strict):
+class RuleEntry(Strict):
     """How the study decides."""
 
     looks: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None = None
@@ -73,7 +62,7 @@ class RuleEntry(_Strict):
     screen: bool = True
 
 
-class ExpectEntry(_Strict):
+class ExpectEntry(Strict):
     """One typed prediction."""
 
     arm: str | None = None
@@ -86,7 +75,7 @@ class ExpectEntry(_Strict):
     between: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
 
-class ExperimentEntry(_Strict):
+class ExperimentEntry(Strict):
     """A hypothesis with its arms (or factors) and predictions."""
 
     id: Name
@@ -95,11 +84,11 @@ class ExperimentEntry(_Strict):
     arms: dict[Name, dict[str, Any]] | None = None
     factorial: dict[str, list[Any]] | None = None
     expect: Annotated[list[ExpectEntry], Field(min_length=1)]
-    allow: list[str] = []
+    allow: list[str] = Field(default_factory=list)
     repeats: str = ""
 
 
-class PlanEntry(_Strict):
+class PlanEntry(Strict):
     """A Surefoot study: one goal pursued from its baseline to its target."""
 
     study: Name
@@ -109,44 +98,19 @@ class PlanEntry(_Strict):
     seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 8
     rule: RuleEntry = RuleEntry()
     budget: BudgetEntry = BudgetEntry()
-    baseline: dict[str, Any] = {}
-    experiments: list[ExperimentEntry] = []
+    baseline: dict[str, Any] = Field(default_factory=dict)
+    experiments: list[ExperimentEntry] = Field(default_factory=list)
     finalise: bool = False
 
 
-# Where in a plan which entry stands: a pattern of keys, * for any.
-ENTRIES: Mapping[tuple[str, ...], type[BaseModel]] = {
-    (): PlanEntry,
+ENTRIES: Entries = {
     ("metrics", "*"): MetricEntry,
     ("budget",): BudgetEntry,
     ("rule",): RuleEntry,
     ("experiments", "*"): ExperimentEntry,
     ("experiments", "*", "expect", "*"): ExpectEntry,
 }
-
-# What pydantic asks of a value, in our words.
-MUST: Mapping[str, str] = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "string_unicode": "text",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "model_attributes_type": "keys with values",
-    "list_type": "a list",
-    "greater_than": "greater than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "at most {le:g}",
-    "too_short": "a list of {min_length} entries at least",
-    "too_long": "a list of {max_length} entries at most",
-    "string_too_short": "text that is not empty",
-    "string_too_long": "text of at most {max_length} characters",
-}
-# Control characters, halves of characters and line ends.
-UNPRINTED = ("Cc", "Cs", "Zl", "Zp")
+REASONS: Mapping[Path_, str] = {("seeds",): "one seed says nothing of the noise"}
 
 
 def read_plan(path: Path) -> Plan:
@@ -161,10 +125,7 @@ def read_plan(path: Path) -> Plan:
 def parse_plan(text: str, path: str = "plan.yaml") -> Plan:
     """The checked plan in a text; `path` is the name that mistakes are reported under."""
     document = PlanDocument(text, path)
-    try:
-        entry = PlanEntry.model_validate(document.plain)
-    except ValidationError as error:
-        _refuse_shape(document, error)
+    entry = shaped(PlanEntry, document, document.plain, within=ENTRIES, reasons=REASONS)
     return _Checker(document, entry).plan()
 
 
@@ -172,48 +133,6 @@ def plan_schema() -> dict[str, Any]:
     """The JSON Schema of a plan, for editors."""
     schema = PlanEntry.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot plan"}
-
-
-def _refuse_shape(document: PlanDocument, error: ValidationError) -> NoReturn:
-    # An unknown key is usually the cause of the missing one beside it, so it is told first.
-    found = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")[0]
-    where = tuple(key for key in found["loc"] if key not in ("function-after", "[key]"))
-    if found["type"] == "extra_forbidden":
-        known = _known_keys(where[:-1])
-        document.refuse(where, _hinted(f"is not a known key; known are {', '.join(known)}", str(where[-1]), known))
-    if found["type"] == "missing":
-        document.refuse(where[:-1], f'must have "{where[-1]}"')
-    document.refuse(where, _shape_mistake(found))
-
-
-def _shape_mistake(found: ErrorDetails) -> str:
-    """What must hold and what came, for one of pydantic's findings."""
-    kind, got, bounds = found["type"], found["input"], found.get("ctx", {})
-    if kind == "literal_error":
-        choices = bounds["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return _hinted(f"must be one of {', '.join(choices)}; got {_came(got)}", str(got), choices)
-    if kind == "greater_than_equal" and found["loc"] == ("seeds",):
-        return f"must be at least {bounds['ge']}, as one seed says nothing of the noise; got {_came(got)}"
-    if kind not in MUST:
-        return f"is wrong: {found['msg'][0].lower() + found['msg'][1:]}; got {_came(got)}"
-    advice = ". Fill it in, or delete the line" if got is None else ""
-    return f"must be {MUST[kind].format(**bounds)}; got {_came(got)}{advice}"
-
-
-def _hinted(message: str, word: str, known: Sequence[str]) -> str:
-    hint = nearest(word, known)
-    return f"{message}.{hint}" if hint else message
-
-
-def _came(value: Any) -> str:
-    return kind_of(value) if isinstance(value, dict | list) else quoted(value)
-
-
-def _known_keys(where: Path_) -> list[str]:
-    for pattern, entry in ENTRIES.items():
-        if len(pattern) == len(where) and all(p in ("*", k) for p, k in zip(pattern, where, strict=True)):
-            return [field.alias or name for name, field in entry.model_fields.items()]
-    return []
 
 
 class _Checker:
@@ -258,25 +177,18 @@ class _Checker:
         )
 
     def _refuse(self, where: Path_, message: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
-        self.document.refuse(where, _hinted(message, word, known) if word else message)
+        self.document.refuse(where, hinted(message, word, known) if word else message)
 
     def _study_name(self) -> str:
-        name = self.entry.study
-        self._require_name(name, ("study",))
-        if any(c in name for c in "/\\") or name.startswith((".", "-")):
-            self._refuse(
-                ("study",), f"must be a name for a folder: no slash, no dot or dash in front; got {quoted(name)}"
-            )
-        if name.casefold() in TAKEN_NAMES or name.casefold().startswith("record.db"):
-            self._refuse(("study",), f"must not be {quoted(name)}: a home keeps something else under that name")
-        return name
+        mistake = folder_name_mistake(self.entry.study)
+        if mistake:
+            self._refuse(("study",), mistake)
+        return self.entry.study
 
     def _require_name(self, name: str, where: Path_) -> None:
-        """Refuses what cannot stand in a line of text or be a file's name."""
-        if not name or name != name.strip() or any(unicodedata.category(c) in UNPRINTED for c in name):
-            self._refuse(where, f"must be a name on one line, with no space around it; got {quoted(name)}")
-        if len(name.encode()) > MOST_NAME_BYTES:
-            self._refuse(where, f"must have at most {MOST_NAME_BYTES} bytes as UTF-8; got {len(name.encode())}")
+        mistake = name_mistake(name)
+        if mistake:
+            self._refuse(where, mistake)
 
     def _metrics(self) -> tuple[Metric, ...]:
         reported = {m.name: m for m in self.workload.metrics}

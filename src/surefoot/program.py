@@ -11,6 +11,8 @@ from typing import Any, Literal
 from surefoot.run import Metric, canonical_json
 
 Passing = Literal["flags", "key=value", "env", "json", "yaml", "placeholders"]
+# What of a program decides what it trains; the rest is how it is listened to.
+TRAINS = ("command", "function", "program", "passing", "seed_as", "environment", "nesting", "stand_ins")
 Reading = Literal["report", "json", "pattern", "mlflow", "last"]
 
 
@@ -41,7 +43,10 @@ class Program:
     `passing` says how a command sees its config where the macros do not; `folder` is where it runs
     (absolute), and what its fingerprint is taken from. `seed_as` is the name under which it is told
     its seed (empty: not at all). `resumes` promises that it goes on from its own checkpoints in
-    SUREFOOT_RUN_FOLDER when SUREFOOT_RESUME is 1.
+    SUREFOOT_RUN_FOLDER when SUREFOOT_RESUME is 1. `nesting` says where a setting lies in the config
+    that the script is told, as ("optimizer", "lr") for "optimizer.lr". `stand_ins` are libraries that
+    the script imports from `surefoot.standins` instead: that folder goes first on its PYTHONPATH.
+    Of what a command prints, the first and the last `output_bytes` are kept.
     """
 
     command: tuple[str, ...] = ()
@@ -56,6 +61,20 @@ class Program:
     grace_seconds: float = 10.0
     silence_seconds: float | None = None  # printed and measured nothing for so long: taken for hung
     resumes: bool = False
+    nesting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stand_ins: tuple[str, ...] = ()
+    output_bytes: int = 10 * 2**20
+
+    def told(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings as the script is told them: those with a nesting in dictionaries, one in another."""
+        config: dict[str, Any] = {}
+        for name, value in settings.items():
+            *above, last = self.nesting.get(name, (name,))
+            inner = config
+            for key in above:
+                inner = inner.setdefault(key, {})
+            inner[last] = value
+        return config
 
     @property
     def name(self) -> str:
@@ -72,5 +91,22 @@ class Program:
 
     @property
     def identity(self) -> str:
-        """Names it in a run's key: two programs with one identity are the same program."""
-        return f"program {self.name} {hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()[:12]}"
+        """Names it in a run's key: two programs with one identity train the same thing, however they are listened to."""
+        said = self.definition()
+        trains = {name: said[name] for name in TRAINS}
+        return f"program {self.name} {hashlib.sha256(canonical_json(trains).encode()).hexdigest()[:12]}"
+
+
+def program_of(definition: Mapping[str, Any]) -> Program:
+    """The program that says what this definition says; its folder is not known."""
+    said = dict(definition)
+    return Program(
+        **{
+            **said,
+            "command": tuple(said["command"]),
+            "metrics": tuple(Metric(**metric) for metric in said["metrics"]),
+            "readers": tuple(Reader(**reader) for reader in said["readers"]),
+            "nesting": {name: tuple(place) for name, place in said["nesting"].items()},
+            "stand_ins": tuple(said["stand_ins"]),
+        }
+    )

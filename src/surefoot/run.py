@@ -82,7 +82,8 @@ class Run:
     `facts` is what the run really did, as the run itself said it: steps, samples, parameters,
     schedule, stop_reason and whatever else the workload counts; never copied from the config.
     `checkpoints` maps a checkpoint's name ("best", "last") to the SHA-256 of its file, which
-    lies in the run's artifact folder as `<name>.pt`.
+    lies in the run's artifact folder as `<name>.pt`. `finals` is the last measured value of every
+    metric, there also where the measurements were not loaded.
     """
 
     id: int
@@ -97,6 +98,7 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     checkpoints: Mapping[str, str] = field(default_factory=dict)
     provenance: Provenance
+    finals: Mapping[str, float] = field(default_factory=dict)
 
     def final(self, metric: str) -> float | None:
         """The metric's last measured value; None if this run never reported it.
@@ -107,7 +109,7 @@ class Run:
         for measurement in reversed(self.measurements):
             if metric in measurement.values:
                 return measurement.values[metric]
-        return None
+        return self.finals.get(metric)
 
 
 def measured_value(metric: str, value: Any) -> float:

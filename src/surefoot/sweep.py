@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from surefoot.program import Program
+from surefoot.program import Program, program_of
 from surefoot.run import Metric, canonical_json
-from surefoot.space import SearchSpace
+from surefoot.space import Constraint, SearchSpace, space_of
 
 METHODS = ("grid", "random", "sobol", "tpe", "gp", "cmaes", "nsga2")
 STOPPING_RULES = ("asha", "hyperband", "median", "patience", "wilcoxon")
@@ -17,7 +17,7 @@ STOPPING_RULES = ("asha", "hyperband", "median", "patience", "wilcoxon")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Method:
-    """How configs are proposed; `options` are those of the method (see `surefoot.search`), all others at our defaults."""
+    """How configs are proposed; `options` are those of the method, all others are at our defaults."""
 
     name: Literal["grid", "random", "sobol", "tpe", "gp", "cmaes", "nsga2"] = "tpe"
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -32,6 +32,8 @@ class Stopping:
     one that is not among the best at a rung so far is ended. `median` ends a trial below the median at the
     same step after `warmup_steps` and `warmup_trials`; `patience` one that did not improve for `patience`
     measurements; `wilcoxon` judges a trial of several seeds against the best one, seed by seed, at level `p`.
+    With `counts` "measurements" a step is a measurement of the objective, counted from 1, whatever step the
+    run gave it.
     """
 
     rule: Literal["asha", "hyperband", "median", "patience", "wilcoxon"]
@@ -43,13 +45,18 @@ class Stopping:
     warmup_trials: int = 5
     patience: int = 5
     p: float = 0.1
+    counts: Literal["steps", "measurements"] = "steps"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmation:
-    """After exploring: the best `top` trials race on at most `seeds` fresh seeds, against each other and the base."""
+    """After exploring: the best `top` configs race on fresh seeds by halves, and `seeds` further ones are claimed.
 
-    top: int = 3
+    See `surefoot.choosing`. Eight by halves left less regret than three or five that race to the end, for as
+    many runs (benchmarks/regret.py).
+    """
+
+    top: int = 8
     seeds: int = 5
 
 
@@ -107,6 +114,22 @@ class Sweep:
         return tuple(self.metric(name) for name in self.objectives)
 
     @property
+    def measured_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints that name a metric: known only after a run."""
+        names = {m.name for m in self.metrics}
+        return tuple(c for c in self.space.constraints if names & set(c.names))
+
+    @property
+    def workload_name(self) -> str:
+        """What a table and the record call the workload."""
+        return self.workload if isinstance(self.workload, str) else self.workload.name
+
+    @property
+    def workload_identity(self) -> str:
+        """What stands for the workload in a run's key."""
+        return self.workload if isinstance(self.workload, str) else self.workload.identity
+
+    @property
     def hash(self) -> str:
         """SHA-256 (hex) of what the sweep says; comments and layout do not count."""
         return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
@@ -117,6 +140,7 @@ class Sweep:
         stopping = self.stopping and {name: getattr(self.stopping, name) for name in Stopping.__slots__}
         return {
             "sweep": self.name,
+            "description": self.description,
             "workload": workload,
             "metrics": {m.name: [m.goal, m.unit, m.target, m.min_effect] for m in self.metrics},
             "objectives": list(self.objectives),
@@ -132,3 +156,32 @@ class Sweep:
             "retries": self.retries,
             "most_failures": self.most_failures,
         }
+
+
+def sweep_of(definition: Mapping[str, Any]) -> Sweep:
+    """The sweep that says what this definition says: a record tells its sweeps without their files."""
+    workload = definition["workload"]
+    stopping, confirmation = definition["stopping"], definition["confirmation"]
+    method = dict(definition["method"])
+    trials, runs, hours, run_minutes = definition["budget"]
+    return Sweep(
+        name=definition["sweep"],
+        description=definition["description"],
+        workload=workload if isinstance(workload, str) else program_of(workload),
+        metrics=tuple(
+            Metric(name=name, goal=goal, unit=unit, target=target, min_effect=min_effect)
+            for name, (goal, unit, target, min_effect) in definition["metrics"].items()
+        ),
+        objectives=tuple(definition["objectives"]),
+        space=space_of(definition["space"]),
+        base=definition["base"],
+        method=Method(name=method.pop("name"), options=method),
+        stopping=Stopping(**stopping) if stopping else None,
+        first=tuple(definition["first"]),
+        budget=SweepBudget(trials=trials, runs=runs, hours=hours, run_minutes=run_minutes),
+        confirmation=Confirmation(top=confirmation[0], seeds=confirmation[1]) if confirmation else None,
+        seeds=definition["seeds"],
+        search_seed=definition["search_seed"],
+        retries=definition["retries"],
+        most_failures=definition["most_failures"],
+    )

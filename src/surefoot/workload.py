@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from surefoot.errors import SealedSplitError, SurefootError, WorkloadError, nearest, quoted
+from surefoot.program import Program
 from surefoot.run import Measurement, Metric, canonical_json
 from surefoot.space import Parameter, SearchSpace
 
@@ -25,6 +26,9 @@ WORKLOADS: Mapping[str, str] = {
     "digits": "surefoot.workloads.digits:WORKLOAD",
     "fashion_mnist": "surefoot.workloads.fashion_mnist:WORKLOAD",
 }
+PROGRAMS = "surefoot.workloads.program"
+# What libraries read to learn how many threads they may use.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,8 @@ class RunContext:
 
     `artifacts` is the run's own folder (it exists); `device` is "cpu" or "cuda";
     `threads` is how many CPU threads this run may use. `is_test_open` is true in finalise only.
+    `resume` asks a workload that `resumes` to go on from what a closed training left in `artifacts`.
+    `is_stopping` says whether the run should end now; a training that waits for something asks it meanwhile.
     """
 
     seed: int
@@ -41,6 +47,8 @@ class RunContext:
     device: str = "cpu"
     threads: int = 1
     is_test_open: bool = False
+    resume: bool = False
+    is_stopping: Callable[[], bool] = lambda: False
 
     def require(self, split: Split) -> None:
         """Raises SealedSplitError when the test split is asked for outside finalise."""
@@ -66,7 +74,10 @@ class Workload:
     yet. `sources` are further modules that the training rests on, beside those of `train`, `evaluate`
     and `config`. `drivers` says which settings may move a fact: a fact that differs between two
     arms although none of its drivers changed confounds their comparison. `requires` maps an
-    importable module to the extra that installs it.
+    importable module to the extra that installs it. With `resumes`, a training that is closed at a measurement leaves
+    what it needs in its artifacts, and goes on from there when `context.resume` is true.
+    A program (see `surefoot.program`) is a workload whose `config` is dict: it has no defaults, takes any settings,
+    and `code` says what its code fingerprint is.
     """
 
     name: str
@@ -81,15 +92,21 @@ class Workload:
     sources: tuple[str, ...] = ()
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requires: Mapping[str, str] = field(default_factory=dict)
+    resumes: bool = False
+    code: Callable[[], str] | None = None
 
     def defaults(self) -> dict[str, Any]:
         """Every setting at its default, in its parameter's own type; raises SpaceError for one outside the space."""
+        if self.config is dict:
+            return {}
         found = dataclasses.asdict(self.config())
         varied = {name: found[name] for name in self.space.names() if name in found}
         return {**found, **self.space.checked(varied)}
 
     def complete(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """A whole config: the given settings, checked, over the defaults. Raises SpaceError."""
+        if self.config is dict:
+            return dict(settings)
         return {**self.defaults(), **self.space.checked(settings)}
 
     def data_fingerprint(self, data_root: Path | None) -> str:
@@ -113,6 +130,8 @@ class Workload:
 
     def code_fingerprint(self) -> str:
         """SHA-256 (hex) of the source text of the modules of train, evaluate and config, and of `sources`."""
+        if self.code is not None:
+            return self.code()
         own = {_module_of(part) for part in (self.train, self.evaluate, self.config) if part is not None}
         digest = hashlib.sha256()
         for name in sorted(own | set(self.sources)):
@@ -121,13 +140,16 @@ class Workload:
         return digest.hexdigest()
 
 
-def find_workload(name: str, *, beside: Path | None = None) -> Workload:
-    """The workload of that name: a built-in one, or "package.module:attribute".
+def find_workload(name: str | Program, *, beside: Path | None = None) -> Workload:
+    """The workload of that name: a built-in one, or "package.module:attribute"; or the one that a program is.
 
     A module is looked for on the import path, in the current folder and in `beside`, the plan's folder;
-    both stay on the import path, which the workers inherit.
+    both stay on the import path, which the workers inherit. A program's files are looked for in its own folder.
     Raises WorkloadError with the nearest known name.
     """
+    if isinstance(name, Program):
+        found: Workload = importlib.import_module(PROGRAMS).workload_of(name)
+        return found
     target = WORKLOADS.get(name, name)
     module_name, colon, attribute = target.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), attribute)):

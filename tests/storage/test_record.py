@@ -34,6 +34,7 @@ def test_a_run_comes_out_as_it_went_in(record):
         facts={"steps": 3},
         checkpoints={"best": "f00d"},
         provenance=PROVENANCE,
+        finals={"loss": 0.25},
     )
     assert record.completed(["key", "other"]) == {"key": expected}
     assert record.runs(1, with_measurements=True) == [expected]

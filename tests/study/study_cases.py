@@ -3,11 +3,11 @@
 import json
 import re
 
-from surefoot.execution import WorkerPool
+from surefoot.execution import Place, WorkerPool
 from surefoot.plan_file import parse_plan
 from surefoot.reports.journal import journal_markdown
 from surefoot.storage import Record
-from surefoot.study.loop import Place, Study
+from surefoot.study.loop import Study
 from surefoot.study.telling import read_story
 
 

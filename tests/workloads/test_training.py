@@ -56,7 +56,7 @@ def plain_losses(examples, config: Config, seed: int) -> list[float]:
             setattr(net, name, nn.InstanceNorm2d(config.filters))
     networks.seeded(net, seed)
     make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[config.optimizer]
-    momentum = {"momentum": 0.9} if config.optimizer == "sgd" else {}
+    momentum = {"momentum": config.momentum} if config.optimizer == "sgd" else {}
     optimizer = make(net.parameters(), lr=config.lr, weight_decay=config.weight_decay, **momentum)
     pixels = torch.tensor(examples[0].images, dtype=torch.float64)
     images = ((pixels - pixels.mean()) / pixels.std(correction=0)).float().unsqueeze(1)
@@ -74,9 +74,13 @@ def plain_losses(examples, config: Config, seed: int) -> list[float]:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 1e-3), ("adamw", 1e-3), ("sgd", 1e-2)])
-def test_the_losses_are_those_of_a_plain_loop(examples, make_context, norm, optimizer, lr):
-    settings = {"norm": norm, "optimizer": optimizer, "lr": lr, "weight_decay": 0.01, "steps": 8, "clip_norm": 5.0}
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "momentum"),
+    [("adam", 1e-3, 0.9), ("adamw", 1e-3, 0.9), ("sgd", 1e-2, 0.9), ("sgd", 1e-2, 0.5), ("sgd", 1e-2, 0.0)],
+)
+def test_the_losses_are_those_of_a_plain_loop(examples, make_context, norm, optimizer, lr, momentum):
+    settings = {"norm": norm, "optimizer": optimizer, "momentum": momentum, "lr": lr}
+    settings |= {"weight_decay": 0.01, "steps": 8, "clip_norm": 5.0}
     measurements, _ = trained(examples, make_context(4), eval_every=1, **settings)
     ours = [measurement.values["train_loss"] for measurement in measurements]
     assert ours == pytest.approx(plain_losses(examples, Config(**settings), seed=4), rel=1e-3)
@@ -197,7 +201,6 @@ def test_the_best_checkpoint_is_there_when_its_measurement_arrives(examples, mak
     config = Config(steps=100, eval_every=10)
     run = training.fit(builder(config), *examples, config, context)
     next(run)
-    run.close()
     assert [path.name for path in context.artifacts.iterdir()] == ["best.pt"]
 
 

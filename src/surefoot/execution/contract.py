@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from surefoot.errors import WorkloadError
@@ -12,33 +12,38 @@ from surefoot.run import Measurement, measured_value
 from surefoot.workload import Workload
 
 
-def checked(
-    workload: Workload, training: Generator[Measurement, None, Any]
-) -> Generator[Measurement, None, dict[str, Any]]:
-    """The training's own measurements, values as floats and steps rising; returns its facts as JSON values.
+class Contract:
+    """Guards what one training says: values as floats, steps that rise, every metric measured by the end."""
 
-    Raises WorkloadError at the first breach of the contract, or at the end when a metric of the
-    workload was never measured.
-    """
+    def __init__(self, workload: Workload):
+        self.last_step: int | None = None
+        self._name = workload.name
+        self._missing = {metric.name for metric in workload.metrics}
+
+    def measurement(self, yielded: Any) -> Measurement:
+        """The measurement, its values as floats; raises WorkloadError where it breaks the contract."""
+        measurement = _measurement(yielded)
+        if self.last_step is not None and measurement.step <= self.last_step:
+            raise WorkloadError(
+                f"train must yield rising steps; step {measurement.step} came after step {self.last_step}"
+            )
+        self.last_step = measurement.step
+        self._missing -= measurement.values.keys()
+        return measurement
+
+    def facts(self, returned: Any) -> dict[str, Any]:
+        """What the training returned, as JSON values; raises WorkloadError where a metric was never measured."""
+        if self._missing:
+            raise WorkloadError(
+                f"train must measure every metric of {self._name}; it ended without {', '.join(sorted(self._missing))}"
+            )
+        return plain_facts(returned if returned is not None else {})
+
+
+def check_generator(training: Any) -> None:
+    """Raises WorkloadError where `train` returned something that cannot be iterated step by step."""
     if not hasattr(training, "__next__"):
         raise WorkloadError(f"train must be a generator of Measurements; it returned {_kind(training)}")
-    missing = {metric.name for metric in workload.metrics}
-    before: int | None = None
-    while True:
-        try:
-            yielded = next(training)
-        except StopIteration as end:
-            if missing:
-                raise WorkloadError(
-                    f"train must measure every metric of {workload.name}; it ended without {', '.join(sorted(missing))}"
-                ) from None
-            return plain_facts(end.value if end.value is not None else {})
-        measurement = _measurement(yielded)
-        if before is not None and measurement.step <= before:
-            raise WorkloadError(f"train must yield rising steps; step {measurement.step} came after step {before}")
-        before = measurement.step
-        missing -= measurement.values.keys()
-        yield measurement
 
 
 def non_finite(values: Mapping[str, float]) -> str:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
@@ -22,23 +22,22 @@ from typing import Any, Self
 
 from surefoot.errors import WorkloadError
 from surefoot.execution.contract import plain_text
+from surefoot.execution.engine import OnEnd, OnMeasurement, OnStart
 from surefoot.execution.machine import available_cores, out_of_memory_kills
 from surefoot.execution.provenance import provenance_at_start, utc_now
 from surefoot.execution.task import Ending, Outcome, Task
+from surefoot.program import Program
 from surefoot.run import Measurement, Provenance, Status
+from surefoot.workload import THREAD_VARIABLES
+from surefoot.workloads.script import end_those_of
 
 TICK_SECONDS = 0.2
 DYING_SECONDS = 2.0
 LOADING_SECONDS = 300.0  # importing libraries and reading data is not the run's time, but must end too
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from surefoot.execution.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
-
-OnStart = Callable[[Task, Provenance], None]
-OnMeasurement = Callable[[Task, Measurement], None]
-OnEnd = Callable[[Outcome], None]
 
 
 class WorkerPool:
@@ -85,7 +84,7 @@ class WorkerPool:
 
     def run(
         self,
-        tasks: Iterable[Task],
+        tasks: Iterable[Task | None],
         *,
         on_start: OnStart | None = None,
         on_measurement: OnMeasurement | None = None,
@@ -93,24 +92,27 @@ class WorkerPool:
     ) -> list[Outcome]:
         """The outcomes of the tasks that were begun, in the order of the tasks.
 
-        A task is taken from the iterable only when a worker is free. The callbacks are called in this thread;
-        what they raise ends the runs in flight and is raised here. `on_start` comes right before, `on_end` right
-        after an attempt: a task whose worker was killed by someone else's signal is tried twice, and only the
-        second outcome is returned.
+        A task is taken from the iterable only when a worker is free. None from it means: nothing just now; it is
+        asked again when a run has ended, or after a moment. The callbacks are called in this thread; what they
+        raise ends the runs in flight and is raised here. `on_start` comes right before, `on_end` right after an
+        attempt: a task whose worker was killed by someone else's signal is tried twice, and only the second
+        outcome is returned. Where `on_measurement` returns a reason, the run ends as PRUNED: at that measurement
+        if its task `is_judged`, else at the next, unless it has ended by then.
         """
         calls = _Callbacks(start=on_start, measurement=on_measurement, end=on_end)
-        queue = _Queue(tasks=enumerate(tasks))
+        queue = _Queue(tasks=iter(tasks))
         outcomes: dict[int, Outcome] = {}
         with self._heeding_signals():
             try:
                 while True:
                     self._hand_out(queue, calls)
                     busy = [worker for worker in self._workers if worker.job is not None]
-                    if not busy:
+                    if not busy and (queue.is_exhausted or self.is_interrupted):
                         break
                     for job, outcome in self._progress(busy, calls):
                         outcomes[job.number] = outcome
                         calls.ended(outcome)
+                        queue.ask_again()
                         if outcome.is_worker_lost and job.attempt == 1:
                             queue.again.append((job.number, job.task))
             finally:
@@ -136,6 +138,8 @@ class WorkerPool:
             idle.begin(job)
 
     def _progress(self, busy: list[_Worker], calls: _Callbacks) -> Iterator[tuple[_Job, Outcome]]:
+        if not busy:
+            time.sleep(TICK_SECONDS)
         wait([worker.connection for worker in busy], timeout=TICK_SECONDS)
         for worker in busy:
             job = worker.job
@@ -158,12 +162,14 @@ class WorkerPool:
         if now > job.deadline():
             limit = f"time limit of {job.task.time_limit_seconds:g} s reached {job.place()}"
             return worker.killed_ending(Status.FAILED, limit)
+        if not job.task.ends_itself and not job.is_loading and job.silence():
+            return worker.killed_ending(Status.FAILED, job.silence())
         if not self.is_interrupted:
             return None
         if job.stop_asked_at is None:
             job.stop_asked_at = now
             worker.ask_to_stop()
-        if self._interrupts > 1 or now - job.stop_asked_at > self._grace_seconds:
+        if self._interrupts > 1 or now - job.stop_asked_at > job.grace_seconds(self._grace_seconds):
             return worker.killed_ending(Status.INTERRUPTED, f"interrupted {job.place()}")
         return None
 
@@ -200,12 +206,26 @@ class _Job:
     metrics: tuple[str, ...] = ()
     measurements: list[Measurement] = field(default_factory=list)
     stop_asked_at: float | None = None
+    is_pruned: bool = False
+    heard_at: float = field(default_factory=time.monotonic)
 
     def deadline(self) -> float:
         limit = self.task.time_limit_seconds
         if limit is None:
             return float("inf")
-        return self.begun_at + limit + (LOADING_SECONDS if self.is_loading else 0.0)
+        return self.begun_at + limit + (LOADING_SECONDS if self.is_loading else self.grace_seconds())
+
+    def grace_seconds(self, least: float = 0.0) -> float:
+        """How long the run may take to end once it should: a command's worker is ending it meanwhile."""
+        if not isinstance(self.task.workload, Program) or not self.task.ends_itself:
+            return least
+        return max(least, 2 * self.task.workload.grace_seconds + DYING_SECONDS)
+
+    def silence(self) -> str:
+        """Why a function is taken for hung; empty where it is not."""
+        limit = self.task.workload.silence_seconds if isinstance(self.task.workload, Program) else None
+        is_silent = limit is not None and time.monotonic() - max(self.heard_at, self.begun_at) > limit
+        return f"silent for {limit:g} s {self.place()}; taken for hung, and ended" if is_silent else ""
 
     def place(self) -> str:
         """'after step 300'."""
@@ -238,16 +258,38 @@ class _Job:
 class _Queue:
     """The tasks to come: those to try again first, then the next of the iterable."""
 
-    tasks: Iterator[tuple[int, Task]]
+    tasks: Iterator[Task | None]
     again: deque[tuple[int, Task]] = field(default_factory=deque)
+    taken: int = 0
+    is_exhausted: bool = False
+    ask_from: float = -float("inf")
 
     def next_job(self, threads: int) -> _Job | None:
+        """The next thing to do; None where there is nothing more, or nothing just now."""
         is_second = bool(self.again)
-        number, task = self.again.popleft() if is_second else next(self.tasks, (0, None))
+        number, task = self.again.popleft() if is_second else (self.taken, self._next_task())
         if task is None:
             return None
         provenance = provenance_at_start(task, threads)
         return _Job(number=number, task=task, attempt=2 if is_second else 1, provenance=provenance)
+
+    def ask_again(self) -> None:
+        """A run has ended: what had nothing to give may have something now."""
+        self.ask_from = -float("inf")
+
+    def _next_task(self) -> Task | None:
+        if self.is_exhausted or time.monotonic() < self.ask_from:
+            return None
+        try:
+            task = next(self.tasks)
+        except StopIteration:
+            self.is_exhausted = True
+            return None
+        if task is None:
+            self.ask_from = time.monotonic() + TICK_SECONDS
+        else:
+            self.taken += 1
+        return task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -260,11 +302,17 @@ class _Callbacks:
         if self.start is not None:
             self.start(job.task, job.provenance)
 
-    def measured(self, job: _Job, measurements: list[Measurement]) -> None:
+    def measured(self, job: _Job, measurements: list[Measurement]) -> str | None:
+        """Why the run should end, where the first of these measurements to be answered so says it."""
         job.measurements += measurements
-        if self.measurement is not None:
+        job.heard_at = time.monotonic()
+        if self.measurement is not None and not job.is_pruned:
             for measurement in measurements:
-                self.measurement(job.task, measurement)
+                reason = self.measurement(job.task, measurement)
+                if reason:
+                    job.is_pruned = True
+                    return reason
+        return None
 
     def ended(self, outcome: Outcome) -> None:
         if self.end is not None:
@@ -277,6 +325,7 @@ class _Worker:
     def __init__(self, threads: int):
         self.job: _Job | None = None
         self.is_lost = False
+        self._has_run_commands = False
         self._turn = 0
         self._memory_kills = 0
         self._cpu_before = 0.0
@@ -311,13 +360,21 @@ class _Worker:
 
     def begin(self, job: _Job) -> None:
         self.job = job
+        self._has_run_commands |= job.task.ends_itself
         self._turn += 1
         self._memory_kills = out_of_memory_kills()
         self._cpu_before = self._cpu_seconds()
         self._send("run", (self._turn, job.task, job.provenance))
 
     def ask_to_stop(self) -> None:
-        self._send("stop", None)
+        self._send("stop", (self._turn,))
+
+    def _answer(self, reason: str | None) -> None:
+        assert self.job is not None
+        if self.job.task.is_judged:
+            self._send("answer", (self._turn, reason))
+        elif reason:
+            self._send("prune", (self._turn, reason))
 
     def listen(self, calls: _Callbacks) -> Ending | None:
         """Takes what the worker has said of its present task; the ending if it has come."""
@@ -334,7 +391,7 @@ class _Worker:
                     self.job.is_loading, self.job.begun_at = False, time.monotonic()
                     self.job.metrics = tuple(content)
                 else:
-                    calls.measured(self.job, content)
+                    self._answer(calls.measured(self.job, content))
         except (EOFError, OSError):
             self.is_lost = True
         return None
@@ -392,6 +449,8 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self._has_run_commands:
+            end_those_of(self._process.pid)
 
     def _send(self, word: str, content: Any) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from surefoot.program import Program
 from surefoot.run import Measurement, Provenance, Status
 from surefoot.workload import Split
 
@@ -19,10 +20,13 @@ class Task:
     folder (made if absent). The fingerprints, where given, must be those the worker finds: a run
     on other data or code than its key says is FAILED, not recorded under a wrong name. So must
     `checkpoint_hash` (SHA-256) be the checkpoint's that is evaluated.
+    With `is_judged` the run waits after each measurement for what the pool's `on_measurement` says.
+    With `resume` it finds its folder as it was left, and goes on from there. `trial` and `attempt` are
+    the asker's own count.
     """
 
     key: str
-    workload: str
+    workload: str | Program
     config: Mapping[str, Any]
     seed: int
     artifacts: Path
@@ -37,6 +41,20 @@ class Task:
     data_fingerprint: str = ""
     code_fingerprint: str = ""
     checkpoint_hash: str = ""
+    is_judged: bool = False
+    resume: bool = False
+    trial: int | None = None
+    attempt: int = 1
+
+    @property
+    def workload_name(self) -> str:
+        """What a message calls the workload."""
+        return self.workload if isinstance(self.workload, str) else self.workload.name
+
+    @property
+    def ends_itself(self) -> bool:
+        """Whether the worker ends this run when it should, also between two measurements: a command's can."""
+        return isinstance(self.workload, Program) and bool(self.workload.command)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,6 +45,26 @@ class ContrastStory:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PickStory:
+    """A trial that a search sent into the race, as the arm of that name; `explored` is the value that chose it."""
+
+    arm: str
+    trial: int
+    changes: Mapping[str, Any]
+    explored: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchStory:
+    """What an experiment looked through before its race: how, how many trials by state, why it ended, its picks."""
+
+    method: str
+    trials: Mapping[str, int]
+    ending: str = ""
+    picks: tuple[PickStory, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentStory:
     """One experiment: belief, predictions, arms, verdicts, decision and the gap it leaves.
 
@@ -86,6 +106,7 @@ class ExperimentStory:
     runs_reused: int = 0
     train_seconds: float = 0.0
     next: str = ""
+    search: SearchStory | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit
 
-from surefoot.stats.noise import NO_PRIOR, Prior, sample_variance
+from surefoot.errors import StatisticsError
+from surefoot.stats.noise import NO_PRIOR, Prior, pooled_variance, sample_variance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +53,28 @@ def moderated_variance(variance: float, df: float, prior: Prior) -> tuple[float,
         return variance, df
     total = prior.df + df
     return (prior.df * prior.variance + df * variance) / total, total
+
+
+def mean_estimate(values: Sequence[float], repeats: Sequence[float] = ()) -> Estimate:
+    """The mean of `values`, its variance pooled with that of other `repeats` of the same thing.
+
+    One value alone has no degrees of freedom, and no interval, unless repeats lend them.
+    Raises StatisticsError for no value at all.
+    """
+    n = len(values)
+    if n == 0:
+        raise StatisticsError("a mean needs at least one seed; got 0")
+    several = [some for some in (values, repeats) if len(some) >= 2]
+    dfs = [float(len(some) - 1) for some in several]
+    variance = pooled_variance([sample_variance(some) for some in several], dfs)
+    return Estimate(
+        mean=math.fsum(values) / n,
+        standard_error=math.sqrt(variance / n),
+        df=math.fsum(dfs),
+        sd=math.sqrt(variance),
+        n=n,
+        method="t",
+    )
 
 
 def paired_difference(differences: Sequence[float], prior: Prior = NO_PRIOR) -> Estimate:

@@ -2,7 +2,16 @@
 
 from surefoot.storage.lock import LockOwner, home_lock
 from surefoot.storage.record import Record
-from surefoot.storage.rows import EventRow, ExperimentRow, RevisionRow, StudyCounts, StudyRow, UseRow, VerdictRow
+from surefoot.storage.rows import (
+    EventRow,
+    ExperimentRow,
+    RevisionRow,
+    StudyCounts,
+    StudyRow,
+    TrialRow,
+    UseRow,
+    VerdictRow,
+)
 
 __all__ = [
     "EventRow",
@@ -12,6 +21,7 @@ __all__ = [
     "RevisionRow",
     "StudyCounts",
     "StudyRow",
+    "TrialRow",
     "UseRow",
     "VerdictRow",
     "home_lock",

@@ -34,10 +34,12 @@ class Database:
     def __init__(self, where: Path | str, *, read_only: bool = False):
         """Opens a home's `record.db` or a database URL, and makes the tables where there are none."""
         self.is_read_only = read_only
+        self.version = schema.VERSION
         url = _url_of(where)
         self.path = _file_of(where, url)
         self.name = str(self.path) if url is None or self.path is not None else _shown(url)
         self._url = url
+        self._together: Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._is_immutable = False
         self._inherited: list[Engine] = []
@@ -72,13 +74,24 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is alone in writing; it is on disk when the block ends without an error."""
+        """A transaction that is alone in writing; it is on disk when the block ends without an error.
+
+        One that is begun within another is a part of it.
+        """
         if self.is_read_only:
             raise RecordError(f"{self.name} was opened for reading only; open it without read_only to write")
+        if self._together is not None:
+            with self._kind_errors("written"):
+                yield self._together
+            return
         engine = self._connected().execution_options(is_writing=True)
         with self._kind_errors("written"), engine.connect() as connection, connection.begin():
             self._check_identity()
-            yield connection
+            self._together = connection
+            try:
+                yield connection
+            finally:
+                self._together = None
             self._check_identity()
 
     # --- opening -----------------------------------------------------------------------------------------------------
@@ -185,7 +198,7 @@ class Database:
             tables = inspect(connection).get_table_names()
             if schema.schema_versions.name not in tables:
                 raise RecordError(f"{self.name} holds no record of Surefoot's; `surefoot run PLAN` makes one")
-            self._check_version(connection)
+            self.version = self._check_version(connection)
 
     def _create_or_check(self, connection: Connection) -> None:
         """Inside the writer's transaction: of eight processes that come at once, one creates and seven find."""
@@ -193,26 +206,31 @@ class Database:
             connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS surefoot")
         tables = inspect(connection).get_table_names()
         if schema.schema_versions.name in tables:
-            self._check_version(connection)
+            found = self._check_version(connection)
+            if found < schema.VERSION:
+                schema.upgrade(connection, found)
+                self._sign(connection)
             return
         if tables:
             raise RecordError(
                 f"{self.name} is a database of something else (it has a table {tables[0]}); choose another --home"
             )
-        schema.metadata.create_all(connection, checkfirst=False)
-        for statement in schema.append_only_triggers(connection.dialect.name):
-            connection.exec_driver_sql(statement)
+        schema.create(connection)
+        self._sign(connection)
+
+    def _sign(self, connection: Connection) -> None:
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         row = {"version": schema.VERSION, "written_by": "surefoot", "at": at}
         connection.execute(insert(schema.schema_versions), row)
 
-    def _check_version(self, connection: Connection) -> None:
+    def _check_version(self, connection: Connection) -> int:
         found = max(connection.scalars(select(schema.schema_versions.c.version)), default=0)
         if found > schema.VERSION:
             raise RecordError(
                 f"{self.name} was written by a newer Surefoot (record version {found}; this one knows "
                 f"{schema.VERSION}); upgrade with pip install --upgrade surefoot, or choose another --home"
             )
+        return found
 
     # --- guarding ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,16 @@ from surefoot.errors import RecordError, nearest
 from surefoot.run import Measurement, Provenance, Run, Status
 from surefoot.storage import schema
 from surefoot.storage.database import Database
-from surefoot.storage.rows import EventRow, ExperimentRow, RevisionRow, StudyCounts, StudyRow, UseRow, VerdictRow
+from surefoot.storage.rows import (
+    EventRow,
+    ExperimentRow,
+    RevisionRow,
+    StudyCounts,
+    StudyRow,
+    TrialRow,
+    UseRow,
+    VerdictRow,
+)
 from surefoot.storage.schema import (
     events,
     experiments,
@@ -29,15 +39,17 @@ from surefoot.storage.schema import (
     revisions,
     runs,
     studies,
+    trials,
     uses,
     verdicts,
 )
-from surefoot.storage.values import measurement_of, measurement_rows
+from surefoot.storage.values import encoded, finals_of, measurement_of, measurement_rows, numbers_of
 
 KEYS_A_QUERY = 500  # databases limit the values one statement may carry
 TRAINED = (Status.COMPLETE, Status.INFEASIBLE)
 BEST_FIRST = (*TRAINED, Status.RUNNING, Status.PRUNED, Status.INTERRUPTED, Status.FAILED)  # of attempts at one key
-EVENT_KINDS = ("decision", "claim", "opening", "skip", "state", "notice")
+ENDING = ("status", "reason", "facts", "checkpoints", "provenance", "finals")  # the columns that a run's end fills
+EVENT_KINDS = ("decision", "claim", "opening", "skip", "state", "notice", "explored", "pruned")
 
 T = TypeVar("T")
 
@@ -82,12 +94,17 @@ class Record:
 
     # --- studies, plans, experiments ---------------------------------------------------------------------------------
 
-    def add_study(self, name: str, workload: str) -> int:
-        """The study's id, new or old. Raises RecordError where the name stands for another workload."""
+    def add_study(self, name: str, workload: str, kind: str = "plan") -> int:
+        """The study's id, new or old; its kind is "plan" or "sweep".
+
+        Raises RecordError where the name stands for another workload or another kind.
+        """
         with self._database.writing() as connection:
             found = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
             if found is None:
-                return _insert(connection, studies, name=name, workload=workload, created_at=_now())
+                return _insert(connection, studies, name=name, workload=workload, created_at=_now(), kind=kind)
+            if found.kind != kind:
+                raise RecordError(f'study "{name}" is a {found.kind} and cannot also be a {kind}; give it another name')
             if found.workload != workload:
                 raise RecordError(
                     f'study "{name}" trains {found.workload} and cannot also train {workload}; give it another name'
@@ -109,7 +126,8 @@ class Record:
             ),
         ).subquery()
         last = select(touched.c.study_id, func.max(touched.c.at).label("at")).group_by(touched.c.study_id).subquery()
-        query = select(studies).join(last, last.c.study_id == studies.c.id)
+        known = schema.columns_of(studies, self._database.version)
+        query = select(*known).join(last, last.c.study_id == studies.c.id)
         return self._rows(StudyRow, query.order_by(last.c.at.desc(), studies.c.id.desc()))
 
     def add_revision(
@@ -154,6 +172,72 @@ class Record:
         query = select(experiments).where(experiments.c.study_id == study_id)
         return self._rows(ExperimentRow, query.order_by(experiments.c.id))
 
+    # --- trials ------------------------------------------------------------------------------------------------------
+
+    def add_trial(
+        self,
+        study_id: int,
+        *,
+        sweep: str,
+        number: int,
+        settings: Mapping[str, Any],
+        config: Mapping[str, Any],
+        origin: str,
+        space_hash: str,
+    ) -> TrialRow:
+        """The trial as proposed now; a number comes once in a sweep of a study."""
+        row: dict[str, Any] = {
+            "study_id": study_id,
+            "sweep": sweep,
+            "number": int(number),
+            "settings": settings,
+            "config": config,
+            "origin": origin,
+            "space_hash": space_hash,
+            "at": _now(),
+        }
+        with self._database.writing() as connection:
+            return TrialRow(id=_insert(connection, trials, **row), **row)
+
+    def trials(self, study_id: int, sweep: str | None = None) -> list[TrialRow]:
+        """The study's trials, of one sweep or all, each sweep's by number."""
+        if not schema.is_known(trials, self._database.version):
+            return []
+        query = select(trials).where(trials.c.study_id == study_id)
+        return self._rows(
+            TrialRow,
+            (query if sweep is None else query.filter_by(sweep=sweep)).order_by(trials.c.sweep, trials.c.number),
+        )
+
+    def trial_runs(self, study_id: int, sweep: str) -> dict[int, list[Run]]:
+        """Trial number -> its runs, attempts in order; with their final values, without measurements."""
+        found: dict[int, list[Run]] = defaultdict(list)
+        with self._database.reading() as connection:
+            query = self._every_run().add_columns(uses.c.arm.label("used_as")).join(uses, uses.c.run_id == runs.c.id)
+            for row in connection.execute(query.where(uses.c.study_id == study_id, uses.c.experiment == sweep)):
+                word, _, number = row.used_as.partition(" ")
+                if word == "trial" and number.isdecimal():
+                    found[int(number)].append(_run_of(row, ()))
+        return dict(sorted(found.items()))
+
+    def curves(self, run_ids: Collection[int], metric: str | None = None) -> dict[int, list[Measurement]]:
+        """Run id -> its measurements by step, those of one metric or all; a run without any is left out."""
+        with self._database.reading() as connection:
+            found = _curves(connection, list(run_ids))
+        if metric is None:
+            return found
+        return {
+            run_id: kept
+            for run_id, curve in found.items()
+            if (kept := [_only(metric, m) for m in curve if metric in m.values])
+        }
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within is one transaction: all of it is on record afterwards, or nothing."""
+        with self._database.writing():
+            yield
+
     # --- runs --------------------------------------------------------------------------------------------------------
 
     def start_run(
@@ -173,7 +257,7 @@ class Record:
         Raises RecordError where the key is trained already: nothing is trained twice.
         """
         with self._database.writing() as connection:
-            trained = connection.scalars(_trained(runs.c.key == key).with_only_columns(runs.c.id)).first()
+            trained = connection.scalars(self._trained(runs.c.key == key).with_only_columns(runs.c.id)).first()
             if trained is not None:
                 raise RecordError(
                     "a config and seed must be trained once only; another surefoot run on this record trained it "
@@ -219,7 +303,8 @@ class Record:
         """
         if status is Status.RUNNING:
             raise RecordError("a run must end as something; got RUNNING")
-        rows = measurement_rows(run_id, measurements)
+        measured = tuple(measurements)
+        rows = measurement_rows(run_id, measured)
         with self._database.writing() as connection:
             self._check_is_running(connection, run_id)
             first = self._trained_first(connection, run_id) if status in TRAINED else None
@@ -233,6 +318,7 @@ class Record:
                 facts=facts,
                 checkpoints=checkpoints,
                 provenance=provenance,
+                finals=encoded(finals_of(measured)),
             )
             if rows:
                 connection.execute(insert(schema.measurements), rows)
@@ -243,7 +329,7 @@ class Record:
         found: dict[str, Run] = {}
         with self._database.reading() as connection:
             for some in _portions(keys):
-                for run in _load(connection, _trained(runs.c.key.in_(some)), with_measurements=True):
+                for run in _load(connection, self._trained(runs.c.key.in_(some)), with_measurements=True):
                     found.setdefault(run.key, run)
         return found
 
@@ -268,7 +354,7 @@ class Record:
         """Every run the study started or uses, oldest first; a run without an outcome is RUNNING."""
         used = select(uses.c.run_id).where(uses.c.study_id == study_id)
         with self._database.reading() as connection:
-            return _load(connection, _every_run().where(runs.c.id.in_(used)), with_measurements=with_measurements)
+            return _load(connection, self._every_run().where(runs.c.id.in_(used)), with_measurements=with_measurements)
 
     def close_abandoned(self, reason: str) -> int:
         """How many runs without an outcome were closed as INTERRUPTED, because their coordinator is gone.
@@ -278,7 +364,7 @@ class Record:
         of other machines are left alone, and so are those of processes that live.
         """
         with self._database.writing() as connection:
-            unfinished = connection.execute(_every_run().where(outcomes.c.run_id.is_(None))).all()
+            unfinished = connection.execute(self._every_run().where(outcomes.c.run_id.is_(None))).all()
             abandoned = [row for row in unfinished if self._database.is_of_home or _is_gone(row.coordinator)]
             for row in abandoned:
                 _add_outcome(
@@ -337,7 +423,8 @@ class Record:
 
     def add_event(self, study_id: int, *, kind: str, experiment: str | None, payload: Mapping[str, Any]) -> int:
         """The event's id; kinds are "decision", "claim", "opening" (of the test split), "skip" (of an
-        experiment that the budget ended), "state" (where the study stands) and "notice".
+        experiment that the budget ended), "state" (where the study stands), "notice", "explored" (a search
+        that came to its end) and "pruned" (a trial that its seeds ended).
         """
         if kind not in EVENT_KINDS:
             listed = ", ".join(EVENT_KINDS)
@@ -395,6 +482,14 @@ class Record:
         with self._database.reading() as connection:
             return [kind(**row) for row in connection.execute(query).mappings()]
 
+    def _every_run(self) -> Select[Any]:
+        known = schema.columns_of(outcomes, self._database.version)
+        end = [column.label(f"end_{column.name}") for column in known if column.name in ENDING]
+        return select(runs, *end).outerjoin(outcomes, outcomes.c.run_id == runs.c.id).order_by(runs.c.id)
+
+    def _trained(self, condition: Any) -> Select[Any]:
+        return self._every_run().where(condition, outcomes.c.status.in_([status.value for status in TRAINED]))
+
     def _check_is_running(self, connection: Connection, run_id: int) -> None:
         query = select(runs.c.id, outcomes.c.status).outerjoin(outcomes).where(runs.c.id == run_id)
         found = connection.execute(query).one_or_none()
@@ -405,7 +500,7 @@ class Record:
 
     def _trained_first(self, connection: Connection, run_id: int) -> int | None:
         key = select(runs.c.key).where(runs.c.id == run_id).scalar_subquery()
-        return connection.scalars(_trained(runs.c.key == key).with_only_columns(runs.c.id)).first()
+        return connection.scalars(self._trained(runs.c.key == key).with_only_columns(runs.c.id)).first()
 
 
 def _insert(connection: Connection, table: Table, **row: Any) -> int:
@@ -427,6 +522,7 @@ def _add_outcome(
     facts: Mapping[str, Any],
     checkpoints: Mapping[str, str],
     provenance: Provenance,
+    finals: str = "{}",
 ) -> None:
     row = {
         "run_id": run_id,
@@ -437,17 +533,9 @@ def _add_outcome(
         "provenance": dataclasses.asdict(provenance),
         "wall_seconds": provenance.wall_seconds,
         "ended_at": provenance.ended_at or _now(),
+        "finals": finals,
     }
     connection.execute(insert(outcomes), row)
-
-
-def _every_run() -> Select[Any]:
-    end = [outcomes.c[name].label(f"end_{name}") for name in ("status", "reason", "facts", "checkpoints", "provenance")]
-    return select(runs, *end).outerjoin(outcomes, outcomes.c.run_id == runs.c.id).order_by(runs.c.id)
-
-
-def _trained(condition: Any) -> Select[Any]:
-    return _every_run().where(condition, outcomes.c.status.in_([status.value for status in TRAINED]))
 
 
 def _load(connection: Connection, query: Select[Any], *, with_measurements: bool) -> list[Run]:
@@ -480,7 +568,12 @@ def _run_of(row: Row[Any], curve: tuple[Measurement, ...]) -> Run:
         facts=row.end_facts or {},
         checkpoints=row.end_checkpoints or {},
         provenance=Provenance(**(row.end_provenance if has_ended else row.provenance)),
+        finals=numbers_of(row.end_finals) if row.end_finals else {},
     )
+
+
+def _only(metric: str, measurement: Measurement) -> Measurement:
+    return Measurement(step=measurement.step, values={metric: measurement.values[metric]})
 
 
 def _portions(items: Iterable[T]) -> Iterator[list[T]]:
@@ -495,7 +588,11 @@ def _this_process() -> dict[str, Any]:
 
 def _left_behind(connection: Connection) -> list[int]:
     """The study of each key that is not trained yet and was begun last by a process that is gone."""
-    ended = _trained(runs.c.id.is_not(None)).with_only_columns(runs.c.key)
+    ended = (
+        select(runs.c.key)
+        .join(outcomes, outcomes.c.run_id == runs.c.id)
+        .where(outcomes.c.status.in_([status.value for status in TRAINED]))
+    )
     query = (
         select(runs.c.study_id, runs.c.key, runs.c.coordinator)
         .outerjoin(outcomes, outcomes.c.run_id == runs.c.id)

@@ -1,4 +1,4 @@
-"""What the record gives back besides runs: a frozen row per study, revision, experiment, use, event, verdict."""
+"""What the record gives back besides runs: a frozen row per study, revision, experiment, trial, use, event, verdict."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from surefoot.run import Status
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyRow:
-    """One goal pursued to its end."""
+    """One goal pursued to its end; its kind is "plan" or "sweep"."""
 
     id: int
     name: str
     workload: str
     created_at: str
+    kind: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,24 @@ class ExperimentRow:
     content_hash: str
     definition: Mapping[str, Any]
     registered_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRow:
+    """A config that a sweep proposed: the settings it varies, and with them the whole config.
+
+    Numbers are a sweep's own; `origin` says what proposed it, `space_hash` in which space.
+    """
+
+    id: int
+    study_id: int
+    sweep: str
+    number: int
+    settings: Mapping[str, Any]
+    config: Mapping[str, Any]
+    origin: str
+    space_hash: str
+    at: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

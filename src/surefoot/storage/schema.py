@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -17,10 +19,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal,
 )
+from sqlalchemy.schema import CreateColumn
 
-VERSION = 1
+VERSION = 2
 """Raised by one whenever a table changes; a record of a later version is refused, never guessed at."""
+
+# A column that an earlier version did not have says since when it is there, and what an older row means by its absence.
+SINCE, BEFORE = "since", "before"
 
 
 class Json(TypeDecorator[Any]):
@@ -84,6 +91,7 @@ studies = Table(
     Column("name", Text, nullable=False, unique=True),
     _text("workload"),
     _text("created_at"),
+    Column("kind", Text, nullable=False, server_default="plan", info={SINCE: 2, BEFORE: "plan"}),
 )
 
 revisions = Table(
@@ -144,6 +152,7 @@ outcomes = Table(
     _json("provenance"),
     Column("wall_seconds", Float, nullable=False),
     _text("ended_at"),
+    Column("finals", Text, info={SINCE: 2, BEFORE: None}),
     Index("ix_outcomes_counts", "run_id", "status", "wall_seconds"),
 )
 
@@ -195,21 +204,95 @@ verdicts = Table(
 )
 
 
-def append_only_triggers(dialect: str) -> list[str]:
-    """The statements after which no row of ours can be changed or removed."""
-    refusal = "the record is append-only"
-    refuse = f"BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
-    tables = [table.name for table in metadata.sorted_tables]
+# A config that a sweep proposed; the runs that answer it are found by their use for "trial <number>".
+trials = Table(
+    "trials",
+    metadata,
+    _id(),
+    _of("studies", index=False),
+    _text("sweep"),
+    Column("number", Integer, nullable=False),
+    _json("settings"),
+    _json("config"),
+    _text("origin"),
+    _text("space_hash"),
+    _text("at"),
+    UniqueConstraint("study_id", "sweep", "number"),
+    info={SINCE: 2},
+)
+
+# Whoever took a study's lock, the last one being the one who may write: see `study_lock`.
+coordinators = Table(
+    "coordinators",
+    metadata,
+    _id(),
+    _of("studies"),
+    Column("pid", Integer, nullable=False),
+    _text("host"),
+    _text("since"),
+    info={SINCE: 2},
+)
+
+# One row a transaction on a server, by which it is known whether a commit came through as the connection broke.
+commits = Table(
+    "commits",
+    metadata,
+    Column("token", Text, primary_key=True),
+    info={SINCE: 2},
+)
+
+
+def is_known(item: Column[Any] | Table, version: int) -> bool:
+    """Whether a record of that version has this table or column."""
+    return bool(item.info.get(SINCE, 1) <= version)
+
+
+def columns_of(table: Table, version: int) -> list[ColumnElement[Any]]:
+    """The table's columns as a record of that version can give them: what it does not have stands in as a constant."""
+    return [
+        column if is_known(column, version) else literal(column.info[BEFORE], column.type).label(column.name)
+        for column in table.columns
+    ]
+
+
+def upgrade(connection: Connection, version: int) -> None:
+    """Gives a record of that version the tables and columns that came later; its rows stay as they are."""
+    for table in metadata.sorted_tables:
+        if not is_known(table, version):
+            table.create(connection, checkfirst=False)
+            for statement in append_only_triggers(connection.dialect.name, table):
+                connection.exec_driver_sql(statement)
+            continue
+        for column in table.columns:
+            if not is_known(column, version):
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
+REFUSAL = "the record is append-only"
+REFUSE_ON_POSTGRESQL = f"""
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION '{REFUSAL}'; END$$
+"""
+
+
+def append_only_triggers(dialect: str, table: Table) -> list[str]:
+    """The statements after which no row of the table can be changed or removed."""
     if dialect == "sqlite":
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
         return [
-            f"CREATE TRIGGER {table}_refuses_{verb} BEFORE {verb} ON {table} {refuse}"
-            for table in tables
-            for verb in ("UPDATE", "DELETE")
+            f"CREATE TRIGGER {table}_refuses_{verb} BEFORE {verb} ON {table} {refuse}" for verb in ("UPDATE", "DELETE")
         ]
-    function = f"BEGIN RAISE EXCEPTION '{refusal}'; END"
-    create = f"CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $${function}$$"
-    return [create] + [
+    return [
         f"CREATE TRIGGER {table}_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        for table in tables
     ]
+
+
+def create(connection: Connection) -> None:
+    """Makes every table, with its triggers."""
+    metadata.create_all(connection, checkfirst=False)
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql(REFUSE_ON_POSTGRESQL)
+    for table in metadata.sorted_tables:
+        for statement in append_only_triggers(connection.dialect.name, table):
+            connection.exec_driver_sql(statement)

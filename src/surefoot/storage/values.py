@@ -16,7 +16,7 @@ _write = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", 
 
 def measurement_rows(run_id: int, measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
     """A row per measurement; raises RecordError for a value that is no number or a step that comes twice."""
-    rows = [{"run_id": run_id, "step": int(m.step), "metrics": _encoded(m.values)} for m in measurements]
+    rows = [{"run_id": run_id, "step": int(m.step), "metrics": encoded(m.values)} for m in measurements]
     if len({row["step"] for row in rows}) < len(rows):
         raise RecordError("each step of a run must be measured once; a step came twice")
     return rows
@@ -24,14 +24,28 @@ def measurement_rows(run_id: int, measurements: Iterable[Measurement]) -> list[d
 
 def measurement_of(step: int, text: str) -> Measurement:
     """The measurement as it went in."""
-    values = json.loads(text)
+    return Measurement(step=step, values=numbers_of(text))
+
+
+def numbers_of(text: str) -> dict[str, float]:
+    """Metric name -> value, of one measurement or of the final ones."""
+    values: dict[str, float] = json.loads(text)
     for name, value in values.items():
         if type(value) is not float:
             values[name] = float(value)
-    return Measurement(step=step, values=values)
+    return values
 
 
-def _encoded(values: Mapping[str, Any]) -> str:
+def finals_of(measurements: Iterable[Measurement]) -> dict[str, float]:
+    """The last value of every metric, by step."""
+    finals: dict[str, float] = {}
+    for measurement in sorted(measurements, key=lambda m: m.step):
+        finals |= measurement.values
+    return finals
+
+
+def encoded(values: Mapping[str, Any]) -> str:
+    """One line of JSON; raises RecordError for a value that is no number."""
     try:
         numbers = {name: measured_value(name, value) for name, value in values.items()}
     except WorkloadError as error:

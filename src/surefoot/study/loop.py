@@ -6,20 +6,21 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from surefoot.claim import Claim
 from surefoot.errors import PlanError
-from surefoot.execution import Outcome, Task, WorkerPool
-from surefoot.plan import Plan
+from surefoot.execution import Engine, Outcome, Place, Task
+from surefoot.plan import SEARCH_BLOCK, Plan
 from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import Record
+from surefoot.study.exploring import StudySearch, search_key
 from surefoot.study.registration import askings, register, registrations
 from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, tested_arms, untested, walk_of
 from surefoot.study.walk import BASELINE, CONFIRMATION, Request, Walk, false_adopts
+from surefoot.sweeping.exploration import Ground, TrialListener
+from surefoot.sweeping.registration import Prints
 from surefoot.verdict import End, Verdict
 from surefoot.workload import Workload, check_requirements, find_workload
 
@@ -28,7 +29,7 @@ MOST_ATTEMPTS = 3
 ABANDONED = "the coordinating process ended before the run did"
 
 
-class Listener(Protocol):
+class Listener(TrialListener, Protocol):
     """Whoever wants to hear how a study goes on; every method may do nothing."""
 
     def begun(self, story: Story, most_runs: int) -> None:
@@ -53,15 +54,6 @@ class Listener(Protocol):
         """Something a person should know."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where and on what a study trains. `home` holds the artifacts, and the record unless that is elsewhere."""
-
-    home: Path
-    data_root: Path | None = None
-    device: str = "cpu"
-
-
 class Study:
     """Guards one study on the record: whatever happens to a process, walking again goes on from there.
 
@@ -84,7 +76,7 @@ class Study:
         """The study as the record tells it now."""
         return self._tell(self._walk(ended_runs(self._runs())))
 
-    def run(self, pool: WorkerPool, listener: Listener) -> Story:
+    def run(self, pool: Engine, listener: Listener) -> Story:
         """Trains what the plan still needs, to its end, its budget or an interrupt; the story then.
 
         Every run is on record before the next decision is taken; the walk over the record is all the
@@ -98,12 +90,15 @@ class Study:
         while True:
             self._put_decisions_on_record(found, listener)
             self._put_state_on_record(found)
-            if not found.wanted or pool.is_interrupted:
+            if not (found.wanted or found.exploring) or pool.is_interrupted:
                 break
-            if not self._reuse(found) and self._within_budget(found, listener):
+            if found.exploring:
+                if self._within_budget(found, listener):
+                    self._search(found, pool, listener)
+            elif not self._reuse(found) and self._within_budget(found, listener):
                 self._train(found, pool, listener)
             found = self._walk_on()
-        if not found.wanted and found.phase == "done" and self.plan.is_finalised:
+        if not (found.wanted or found.exploring) and found.phase == "done" and self.plan.is_finalised:
             self._open_test_split(found, pool, listener)
         return self._tell(found)
 
@@ -162,7 +157,7 @@ class Study:
             self.record.use_run(self.id, run.id, experiment=wanted[key].experiment, arm=wanted[key].arm)
         return bool(trained)
 
-    def _train(self, found: Walk, pool: WorkerPool, listener: Listener) -> None:
+    def _train(self, found: Walk, pool: Engine, listener: Listener) -> None:
         wanted = {self.key(r.config, r.seed): r for r in found.wanted}
         run_ids: dict[str, int] = {}
         left = self._most_runs(found)
@@ -199,6 +194,26 @@ class Study:
         outcomes = pool.run(tasks, on_start=start, on_measurement=listener.run_measured, on_end=end)
         self._failed_now |= {o.task.key for o in outcomes if o.status is Status.FAILED}
 
+    def _search(self, found: Walk, pool: Engine, listener: Listener) -> None:
+        """Explores for the experiment that waits for its arms; what it found goes on record once it is done."""
+        experiment = next(e for e in self.plan.experiments if e.id == found.exploring)
+        search = StudySearch(self.plan, experiment, found.champion, ground=self._ground(experiment.id, found.champion))
+        result = search.run(pool, listener, most_runs=self._runs_left(found))
+        if result is not None:
+            self.record.add_event(self.id, kind="explored", experiment=experiment.id, payload=result)
+
+    def _ground(self, experiment: str, champion: Mapping[str, Any]) -> Ground:
+        return Ground(
+            record=self.record,
+            study_id=self.id,
+            key=search_key(experiment),
+            place=self.place,
+            workload=self.workload,
+            prints=Prints(data=self.data_fingerprint, code=self.code_fingerprint),
+            base=champion,
+            seed_block=SEARCH_BLOCK,
+        )
+
     def _notice(self, text: str, listener: Listener) -> None:
         self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
         listener.noticed(text)
@@ -210,7 +225,7 @@ class Study:
             workload=self.plan.workload,
             config=request.config,
             seed=request.seed,
-            artifacts=artifacts_of(self.place.home, key),
+            artifacts=self.place.artifacts(key),
             data_root=self.place.data_root,
             device=self.place.device,
             label=f"{request.experiment} / {request.arm}" if request.experiment != request.arm else request.arm,
@@ -225,7 +240,8 @@ class Study:
             return len(found.wanted)
         told = zip(self.plan.experiments, found.experiments, strict=True)
         still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
-        racing = sum(len(e.arms) * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
+        racing = sum(e.most_arms * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
+        racing += sum(e.search.trials for e, story in still if e.search is not None and not story.arms)
         registered = registrations(self.record, self.id)
         asked, now = askings(self.record, self.id), config_hash(found.champion)
         again = {name for name, earlier in asked.items() if earlier[0].champion != now}
@@ -252,7 +268,7 @@ class Study:
 
     def _over_budget(self, found: Walk) -> str:
         """Why the budget forbids the wanted runs, or nothing; the confirmation's share is kept aside."""
-        budget, trained, wanted = self.plan.budget, self._trained(), len(found.wanted)
+        budget, trained, wanted = self.plan.budget, self._trained(), len(found.wanted) + self._still_to_explore(found)
         may_adopt = found.phase == "optimise"
         reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0
         if budget.runs is not None and trained + wanted + reserve > budget.runs:
@@ -262,6 +278,20 @@ class Study:
         if budget.hours is not None and trained and hours * (1 + (wanted + reserve) / trained) > budget.hours:
             return f"the budget of {budget.hours:g} hours is spent: {hours:.2g} are used, the rest is kept to confirm"
         return ""
+
+    def _still_to_explore(self, found: Walk) -> int:
+        """How many trials the search of the day may still train."""
+        search = next((e.search for e in self.plan.experiments if e.id == found.exploring), None)
+        if search is None:
+            return 0
+        return max(search.trials - len(self.record.trials(self.id, search_key(found.exploring))), 0)
+
+    def _runs_left(self, found: Walk) -> int | None:
+        """How many runs a search may train, the first look of its race and the confirmation kept aside."""
+        if self.plan.budget.runs is None:
+            return None
+        reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds
+        return max(self.plan.budget.runs - self._trained() - reserve, 0)
 
     def _trained(self) -> int:
         """How many runs this study has trained, whatever came of them."""
@@ -309,7 +339,7 @@ class Study:
         if not states or states[-1].payload != payload:
             self.record.add_event(self.id, kind="state", experiment=None, payload=payload)
 
-    def _open_test_split(self, found: Walk, pool: WorkerPool, listener: Listener) -> None:
+    def _open_test_split(self, found: Walk, pool: Engine, listener: Listener) -> None:
         """Measures baseline and champion on the sealed test split, once in a study's life."""
         if not found.fresh or self.workload.evaluate is None:
             return
@@ -356,11 +386,6 @@ class Study:
             split="test",
             is_test_open=True,
         )
-
-
-def artifacts_of(home: Path, key: str) -> Path:
-    """The folder of a run's checkpoints and output; one for each identity, whatever study asked for it."""
-    return home / "artifacts" / key[:2] / key
 
 
 def _is_intact(task: Task) -> bool:

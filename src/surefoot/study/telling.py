@@ -9,7 +9,7 @@ from typing import Any
 
 from surefoot.errors import RecordError
 from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
-from surefoot.reports.story import ExperimentStory, Story
+from surefoot.reports.story import ExperimentStory, PickStory, SearchStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
 from surefoot.study.registration import askings, registrations, removed, revision_stories
@@ -53,6 +53,7 @@ def walk_of(
         skipped=_skipped(record, study_id),
         askings=askings(record, study_id),
         revision=record.revisions(study_id)[-1].number,
+        searches=searches_of(record, study_id),
     )
     found = walk(material)
     block, asked_before = _earlier_confirmations(record, study_id, confirmation_of(plan, found))
@@ -80,6 +81,19 @@ def confirmation_of(plan: Plan, found: Walk) -> dict[str, Any]:
         "metric": [plan.primary, plan.metric(plan.primary).goal],
         "seeds": plan.rule.confirm_seeds,
         "alpha": plan.rule.claim_alpha,
+    }
+
+
+def searches_of(record: Record, study_id: int) -> dict[tuple[str, str, str], SearchStory]:
+    """The searches that have come to their end, by experiment, champion and what was searched."""
+    return {
+        (str(event.experiment), event.payload["champion"], event.payload["search"]): SearchStory(
+            method=event.payload["method"],
+            trials=event.payload["trials"],
+            ending=event.payload["ending"],
+            picks=tuple(PickStory(**pick) for pick in event.payload["picks"]),
+        )
+        for event in record.events(study_id, "explored")
     }
 
 

@@ -15,7 +15,7 @@ from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
 from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
-from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint
+from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint, SearchStory
 from surefoot.run import Run, Status, config_hash
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.stats.noise import PairedSet, paired_set
@@ -80,7 +80,8 @@ class Material:
     budget is spent). `askings` are the champions that each experiment was asked on, the first one first.
     `confirm_block` counts the earlier confirmations, other than today's, whose seeds are fresh no more;
     `asked_before` those among them that asked one of today's questions, and spent error on it.
-    `find(config, seed)` gives the ended run, or None.
+    `find(config, seed)` gives the ended run, or None. `searches` are those that have come to their end, by
+    experiment, champion (its config's hash) and what was searched (the search's hash).
     """
 
     plan: Plan
@@ -92,13 +93,15 @@ class Material:
     asked_before: int = 0
     askings: Mapping[str, Sequence[Asking]] = field(default_factory=dict)
     revision: int = 1
+    searches: Mapping[tuple[str, str, str], SearchStory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Walk:
     """Where a study stands: its parts told so far, and the runs it wants next.
 
-    `fresh` are the configs of the path on the confirmation's seeds.
+    `fresh` are the configs of the path on the confirmation's seeds. `exploring` is the experiment whose
+    search must go on before anything else can.
     """
 
     phase: str
@@ -115,6 +118,7 @@ class Walk:
     champion_values: tuple[float, ...] = ()
     q_values: Mapping[str, float] = field(default_factory=dict)
     expected_false_adopts: float = 0.0
+    exploring: str = ""
 
 
 def walk(material: Material) -> Walk:
@@ -175,6 +179,7 @@ class _Walker:
         self.floor: Mapping[str, tuple[Value, ...]] = {m.name: () for m in self.plan.metrics}
         self.comparisons = 0
         self.wanted: dict[tuple[str, int], Request] = {}
+        self.exploring = ""
 
     @property
     def champion(self) -> Config:
@@ -212,6 +217,7 @@ class _Walker:
             champion_values=self._known_values(self.path[-1]),
             q_values=_q_values(told),
             expected_false_adopts=sum(false_adopts(e) for e in told if e.state == "decided"),
+            exploring=self.exploring,
         )
 
     def _noise(self, seeds: int | None = None) -> dict[str, Noise]:
@@ -268,6 +274,13 @@ class _Walker:
 
     def _experiment(self, number: int, experiment: Experiment) -> ExperimentStory:
         registration = self.registrations[experiment.id] = self._asked(experiment)
+        search: SearchStory | None = None
+        if experiment.search is not None:
+            search = self.material.searches.get((experiment.id, config_hash(self.champion), experiment.search.hash))
+            if search is None or not search.picks:
+                return self._searching(number, experiment, search)
+            picked = tuple(Arm(name=pick.arm, changes=pick.changes) for pick in search.picks)
+            experiment = replace(experiment, arms=picked)
         block = registration.block
         if block is None:
             block = min(self.comparisons // COMPARISONS_PER_BLOCK, FIRST_REPEAT_BLOCK - 1)
@@ -312,7 +325,21 @@ class _Walker:
             same=race.same(),
             differs=race.differs(),
             losses=race.losses(),
+            search=search,
         )
+
+    def _searching(self, number: int, experiment: Experiment, search: SearchStory | None) -> ExperimentStory:
+        """An experiment that has no arms: its search goes on, or was ended, or found nothing."""
+        note = self.material.skipped.get(experiment.id, "")
+        if search is not None:
+            note = note or f"its search found no config with a value: {search.ending}"
+        if not note:
+            self.exploring = experiment.id
+        before = {"champion_before": self.champion, "champion_after": self.champion, "search": search}
+        if not note:
+            return self._told(number, experiment, state="running", **before)
+        choice = Choice(decision=Decision.KEEP, reason=note)
+        return self._told(number, experiment, state="skipped", note=note, choice=choice, **before)
 
     def _asked(self, experiment: Experiment) -> Registration:
         """Its registration; on another champion than the first, with re-spent error, and seeds nobody has seen."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # torch is imported when a run begins, not when its config is
 class Config:
     """Every setting of a run. `eval_every` counts steps, `patience` evaluations; 0 turns patience and clip_norm off.
 
+    `momentum` acts on sgd only.
     `train_examples` keeps that many training images, equally many of each class; 0 keeps all.
     """
 
@@ -30,6 +31,7 @@ class Config:
     norm: str = "none"
     dropout: float = 0.0
     optimizer: str = "adam"
+    momentum: float = 0.9
     lr: float
     schedule: str = "constant"
     weight_decay: float = 1e-5
@@ -59,6 +61,7 @@ def space(*, nets: tuple[str, ...], train_examples: int) -> SearchSpace:
             choice("norm", "none", "batch", "layer", "group", "instance"),
             real("dropout", 0.0, 0.9),
             choice("optimizer", "adam", "adamw", "sgd"),
+            real("momentum", 0.0, 0.999),
             real("lr", 0.0, 1e6),
             choice("schedule", "constant", "cosine", "warmup_cosine", "step"),
             real("weight_decay", 0.0, 1.0),
@@ -77,7 +80,7 @@ METRICS = (
     Metric(name="val_accuracy", goal="maximize", unit="%"),
     Metric(name="val_loss", goal="minimize"),
 )
-SOURCES = tuple(f"surefoot.workloads.{name}" for name in ("classifier", "datasets", "networks", "training"))
+SOURCES = tuple(f"surefoot.workloads.{name}" for name in ("classifier", "datasets", "networks", "resuming", "training"))
 
 _LENGTH = ("steps", "patience", "eval_every")
 DRIVERS: Mapping[str, tuple[str, ...]] = {
@@ -85,7 +88,7 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     # doubling the batch alone doubles the samples seen: that confounds, and is meant to be said
     "samples": _LENGTH,
     "schedule": ("schedule", "lr", *_LENGTH),
-    "optimizer": ("optimizer", "weight_decay"),
+    "optimizer": ("optimizer", "momentum", "weight_decay"),
     "parameters": ("net", "layers", "filters", "norm"),
     "normalisation": ("norm", "net", "layers"),
     "dropout": ("dropout", "net", "layers"),

@@ -40,5 +40,6 @@ WORKLOAD = Workload(
     fingerprint=datasets.digits_fingerprint,
     sources=classifier.SOURCES,
     drivers=classifier.DRIVERS,
+    resumes=True,
     requires={"torch": "torch", "sklearn": "torch"},
 )

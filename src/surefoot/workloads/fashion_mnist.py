@@ -41,5 +41,6 @@ WORKLOAD = Workload(
     missing=datasets.fashion_mnist_missing,
     sources=classifier.SOURCES,
     drivers=classifier.DRIVERS,
+    resumes=True,
     requires={"torch": "torch"},
 )

@@ -9,6 +9,7 @@ Notable choices:
   after the weights are drawn.
 - Losses stay on the device; they are read once per measurement, or every 50 steps to notice a divergence.
 - Every evaluation is over the whole split, in eval mode, a mean over examples and never over batches.
+- A run that is stopped at a measurement can go on later as if it never had been (see `resuming`).
 - On a CPU: channels_last, fused optimisers, and memory that stays with the process (see `_laid_out`, `_keep_memory`).
 """
 
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +36,7 @@ from torch.nn import functional
 from surefoot.errors import WorkloadError
 from surefoot.run import Measurement
 from surefoot.workload import Facts, RunContext
+from surefoot.workloads import resuming
 from surefoot.workloads.datasets import Examples
 from surefoot.workloads.networks import dropout_found, norms_found, parameter_count
 
@@ -53,6 +56,10 @@ class Settings(Protocol):
     @property
     def optimizer(self) -> str:
         """One of adam, adamw, sgd."""
+
+    @property
+    def momentum(self) -> float:
+        """Of sgd; the others do without."""
 
     @property
     def schedule(self) -> str:
@@ -99,6 +106,10 @@ def fit(
     Measures every `eval_every` steps and at the last. train_loss is the mean of the batch losses since the
     last measurement. A loss that is not finite is measured as it is at the step where it appeared, and ends
     the run. `best.pt` (lowest val_loss) and `last.pt` are written to the artifacts; a diverged run has no last.
+    Closed at a measurement, it leaves `resume.pt` there; with `context.resume` it goes on from that file, to the
+    same bits as if it had never stopped (on a CPU, with as many threads), or from the start where it cannot:
+    the fact resumed_from is the step, or 0. Its first measurement is the next one; stopped at the very last,
+    it repeats that, so that no run is without.
     Returns the facts, all of them counted or read off the model rather than copied from the config.
     """
     device = prepare(context)
@@ -111,12 +122,16 @@ def fit(
     precision, autocast = _precision(settings.mixed_precision, device)
     torch.manual_seed(context.seed)
 
-    stop_reason, best_step, best_loss, training_seconds = "", 0, math.inf, 0.0
-    rates: list[float] = []  # of every step
+    run = resuming.identity(settings, context.seed, device, model, (len(train), len(validation), statistics))
+    done = _taken_up(context, run, model, optimizer, device)
+    resumed_from = done.step
+    # the learning rate of every step
+    rates = [settings.lr * rate_factor(settings.schedule, step, settings.steps) for step in range(1, done.step + 1)]
     losses: list[Tensor] = []  # since the last measurement
     since = time.perf_counter()
-    order = batches(len(train), settings.batch_size, settings.steps, context.seed)
-    for step, batch in enumerate((indices.to(device) for indices in order), start=1):
+    order = batches(len(train), settings.batch_size, 0 if done.stop_reason else settings.steps, context.seed)
+    remaining = (indices.to(device) for indices in islice(order, done.step, None))
+    for step, batch in enumerate(remaining, start=done.step + 1):
         rates.append(settings.lr * rate_factor(settings.schedule, step, settings.steps))
         _set_rate(optimizer, rates[-1])
         is_measured = step % settings.eval_every == 0 or step == settings.steps
@@ -133,35 +148,48 @@ def fit(
             continue
 
         recent = torch.stack(losses).tolist()
-        training_seconds += time.perf_counter() - since
+        done.step, done.training_seconds = step, done.training_seconds + time.perf_counter() - since
         diverged = next((i for i, value in enumerate(recent) if not math.isfinite(value)), None)
         if diverged is not None:
             del rates[len(rates) - len(recent) + diverged + 1 :]  # what followed trained on nothing
-            stop_reason = _non_finite(len(rates))
+            done.stop_reason = _non_finite(len(rates))
+            resuming.forget(context.artifacts)  # nobody goes on from here
             yield Measurement(step=len(rates), values={"train_loss": recent[diverged]})
             break
         if is_measured:
             losses.clear()
             measured = measure(model, *held_out)
-            if measured["loss"] < best_loss:
-                best_step, best_loss = step, measured["loss"]
+            if measured["loss"] < done.best_loss:
+                done.best_step, done.best_loss = step, measured["loss"]
                 write_checkpoint(model, context.artifacts / "best.pt")
-            stop_reason = _stop_reason(step, measured["loss"], best_step, settings)
-            if stop_reason in FINISHED:
-                _write_last(model, context.artifacts, is_best=best_step == step)
-            values = {
+            done.stop_reason = _stop_reason(step, measured["loss"], done.best_step, settings)
+            if done.stop_reason in FINISHED:
+                _write_last(model, context.artifacts, is_best=done.best_step == step)
+            elif done.stop_reason:
+                resuming.forget(context.artifacts)
+            done.values = {
                 "train_loss": sum(recent) / len(recent),
                 "val_loss": measured["loss"],
                 "val_accuracy": measured["accuracy"],
                 "learning_rate": rates[-1],
                 "gradient_norm": float(gradient_norm),
             }
-            yield Measurement(step=step, values=values)
-            if stop_reason:
+            # whoever is given the measurement may draw from the global generators before closing us
+            generators = resuming.generator_states(device)
+            try:
+                yield Measurement(step=step, values=done.values)
+            except GeneratorExit:
+                if done.stop_reason in ("", *FINISHED):
+                    resuming.leave(context.artifacts, run, done, model, optimizer, generators)
+                raise
+            if done.stop_reason:
                 break
         since = time.perf_counter()
 
-    return {
+    if resumed_from == done.step:
+        yield Measurement(step=done.step, values=done.values)
+    resuming.forget(context.artifacts)
+    facts: Facts = {
         "steps": len(rates),
         "samples": len(rates) * settings.batch_size,
         "train_examples": len(train),
@@ -172,12 +200,28 @@ def fit(
         "optimizer": _optimizer_text(optimizer),
         "schedule": _schedule_text(settings.schedule, rates),
         "precision": precision,
-        "stop_reason": stop_reason,
-        "best_step": best_step,
-        "seconds_per_step": training_seconds / step,
+        "stop_reason": done.stop_reason,
+        "best_step": done.best_step,
+        "seconds_per_step": done.training_seconds / done.step,
         "device": device.type,
         "threads": torch.get_num_threads(),
     }
+    return {**facts, "resumed_from": resumed_from} if context.resume else facts
+
+
+def _taken_up(
+    context: RunContext, run: str, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> resuming.Progress:
+    """Where to begin: where the run was stopped, if that is asked for and possible, else at no step."""
+    if not context.resume:
+        resuming.forget(context.artifacts)  # an earlier attempt's, which this one will overtake
+        return resuming.Progress()
+    done = resuming.take_up(context.artifacts, run, model, optimizer, device)
+    if done is None:
+        return resuming.Progress()
+    if done.stop_reason in FINISHED:  # stopped at its last measurement
+        _write_last(model, context.artifacts, is_best=done.best_step == done.step)
+    return done
 
 
 def _stop_reason(step: int, val_loss: float, best_step: int, settings: Settings) -> str:
@@ -262,14 +306,14 @@ def batches(examples: int, batch_size: int, steps: int, seed: int) -> Iterator[T
 
 
 def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """The optimiser of that name; sgd has momentum 0.9."""
+    """The optimiser of that name."""
     parameters, lr, decay = model.parameters(), settings.lr, settings.weight_decay
     if settings.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=0.9, fused=True)
+        return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=settings.momentum, fused=True)
     raise WorkloadError(f'optimizer must be one of adam, adamw, sgd; got "{settings.optimizer}"')
 
 
@@ -318,16 +362,7 @@ def _optimizer_text(optimizer: torch.optim.Optimizer) -> str:
 
 def write_checkpoint(model: nn.Module, path: Path) -> None:
     """Writes the state_dict so that the path holds the whole old file or the whole new one, at any moment."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    resuming.write_state({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
 
 
 def read_checkpoint(model: nn.Module, path: Path) -> nn.Module:

@@ -1,0 +1,95 @@
+"""A search inside a study: single seeds explore, and the best few become the arms of a race on fresh ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from surefoot.execution import Engine
+from surefoot.plan import Experiment, Plan, SearchPlan, cell_name
+from surefoot.run import config_hash
+from surefoot.sweep import Sweep, SweepBudget
+from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
+from surefoot.sweeping.registration import past_of
+from surefoot.sweeping.trials import Trial, ranked
+
+
+def search_key(experiment: str) -> str:
+    """The name under which an experiment's trials are recorded."""
+    return f"{experiment} search"
+
+
+class StudySearch:
+    """Guards one experiment's search on the record; run again, it goes on where it was."""
+
+    def __init__(self, plan: Plan, experiment: Experiment, champion: Mapping[str, Any], *, ground: Ground) -> None:
+        assert experiment.search is not None
+        self.search: SearchPlan = experiment.search
+        self.champion, self.ground = champion, ground
+        self.sweep = Sweep(
+            name=ground.key,
+            workload=plan.workload,
+            metrics=plan.metrics,
+            objectives=(plan.primary,),
+            space=self.search.space,
+            base=champion,
+            method=self.search.method,
+            stopping=self.search.stopping,
+            first=self.search.first,
+            budget=SweepBudget(trials=self.search.trials, run_minutes=plan.budget.run_minutes),
+            search_seed=self.search.search_seed,
+        )
+
+    def run(self, engine: Engine, listener: TrialListener, *, most_runs: int | None) -> dict[str, Any] | None:
+        """What the search found, as JSON, once it is done; None where it was interrupted.
+
+        `most_runs` is what it may still train.
+        """
+        ground = self.ground
+        past = past_of(ground.record, ground.study_id, ground.key, self.sweep, self.champion, ground.prints)
+        begun = sum(len(runs) for runs in past.runs.values())
+        most = None if most_runs is None else begun + most_runs
+        exploration = Exploration(self.sweep, ground, past, most_runs=most)
+        exploration.run(engine, listener)
+        return self._found(exploration) if exploration.is_done else None
+
+    def _found(self, exploration: Exploration) -> dict[str, Any]:
+        states = Counter(str(trial.state).lower() for trial in exploration.trials.values())
+        return {
+            "champion": config_hash(self.champion),
+            "search": self.search.hash,
+            "method": self.search.method.name,
+            "trials": dict(states),
+            "ending": exploration.ending,
+            "picks": [
+                {"arm": arm, "trial": trial.number, "changes": self._changes(trial), "explored": self._value(trial)}
+                for arm, trial in self._picks(exploration)
+            ],
+        }
+
+    def _picks(self, exploration: Exploration) -> list[tuple[str, Trial]]:
+        """The best trial of every scientific setting, or the best few; none twice, and never the champion itself."""
+        own = config_hash(self.champion)
+        best: dict[str, Trial] = {}
+        for trial in ranked(exploration.trials.values(), self.sweep):
+            if config_hash(trial.config) != own:
+                best.setdefault(config_hash(trial.config), trial)
+        levels = self.search.space.scientific_levels()
+        if levels == ({},):
+            return list(zip(self.search.arm_names, best.values(), strict=False))
+        found = []
+        for level in levels:
+            at_level = (t for t in best.values() if all(t.settings.get(k) == v for k, v in level.items()))
+            best_there = next(at_level, None)
+            if best_there is not None:
+                found.append((cell_name(list(level), tuple(level.values())), best_there))
+        return found
+
+    def _changes(self, trial: Trial) -> dict[str, Any]:
+        return {name: value for name, value in trial.config.items() if self.champion.get(name) != value}
+
+    def _value(self, trial: Trial) -> float:
+        values = trial.values(self.sweep.targets)
+        assert values is not None
+        return values[0]

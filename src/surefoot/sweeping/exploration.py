@@ -1,0 +1,525 @@
+"""Exploration: one search on the record, from trial to trial, until its budget or its space is spent."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from surefoot.execution import Engine, Outcome, Place, Task
+from surefoot.plan import exploring_seeds
+from surefoot.run import Measurement, Provenance, Run, Status, run_key
+from surefoot.search import Search, Stopper, stopper
+from surefoot.space import SearchSpace
+from surefoot.storage import Record
+from surefoot.sweep import Sweep
+from surefoot.sweeping.registration import Past, Prints
+from surefoot.sweeping.strata import StratifiedSearch, StratifiedStopper
+from surefoot.sweeping.trials import Trial, TrialState, ranked
+from surefoot.workload import Workload
+
+# So many failures in a row end a search in which trials have succeeded before, as a multiple of `most_failures`.
+LATE_FAILURES = 4
+
+
+class TrialListener(Protocol):
+    """Whoever wants to hear how a search goes on; every method may do nothing."""
+
+    def trial_started(self, trial: Trial, task: Task) -> None:
+        """A run of the trial begins."""
+
+    def trial_ended(self, trial: Trial, exploration: Exploration) -> None:
+        """The trial has ended or paused, and is on record."""
+
+    def noticed(self, text: str) -> None:
+        """Something a person should know."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """What a search stands on: the record, the study and the key it is recorded under, and what trains where.
+
+    `base` is the complete config that every trial starts from, `seed_block` the block of its exploring seeds.
+    """
+
+    record: Record
+    study_id: int
+    key: str
+    place: Place
+    workload: Workload
+    prints: Prints
+    base: Mapping[str, Any]
+    seed_block: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class _Hand:
+    """A run in hand: its trial, its row on the record, and whether it was lost to somebody's signal before."""
+
+    trial: Trial
+    run_id: int = -1
+    times_lost: int = 0
+    halt: Any = None
+    curve: dict[int, float] = field(default_factory=dict)
+    measured: int = 0
+
+
+class Exploration:
+    """Guards one search: the record is its memory, Optuna's study is rebuilt from it.
+
+    `ending` says why it began no further trial; empty while it may.
+    """
+
+    def __init__(self, sweep: Sweep, ground: Ground, past: Past, *, most_runs: int | None = None) -> None:
+        """`most_runs` is what the exploration may train, the confirmation's share left out."""
+        self.sweep, self.ground = sweep, ground
+        self.trials: dict[int, Trial] = dict(past.trials)
+        self.most_runs = most_runs
+        self.seconds = sum(trial.seconds for trial in self.trials.values())
+        self.runs_begun = sum(len(runs) for runs in past.runs.values())
+        self.ending = ""
+        self.best: Trial | None = None
+        self.ended = 0
+        self._is_over = False
+        self._has_succeeded = False
+        self._seeds = exploring_seeds(sweep.seeds, ground.seed_block)
+        self._objective = sweep.targets[0].name
+        self._search = StratifiedSearch(self._new_search, sweep.space, next_number=past.next_number)
+        self._stopper: StratifiedStopper | None = None
+        if sweep.stopping is not None:
+            self._stopper = StratifiedStopper(self._new_stopper, self._search.size, self._search.stratum)
+        self._again: deque[tuple[Trial, bool]] = deque()
+        self._hands: dict[str, _Hand] = {}
+        self._twins: dict[str, list[Trial]] = {}
+        self._failures_in_a_row = 0
+        self._last_failure = ""
+        self._recall(past)
+
+    def _new_search(self, space: SearchSpace) -> Search:
+        sweep = self.sweep
+        return Search(
+            space,
+            targets=sweep.targets,
+            method=sweep.method,
+            seed=sweep.search_seed,
+            first=[config for config in sweep.first if _belongs(config, space)],
+            constraints=sweep.measured_constraints,
+        )
+
+    def _new_stopper(self) -> Stopper:
+        assert self.sweep.stopping is not None
+        goal, can_resume = self.sweep.targets[0].goal, self.ground.workload.resumes
+        return stopper(self.sweep.stopping, goal, can_resume=can_resume, seed=self.sweep.search_seed)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the method and the stopping rule cannot honour."""
+        return (*self._search.notices, *(self._stopper.notices if self._stopper else ()))
+
+    def run(self, engine: Engine, listener: TrialListener) -> None:
+        """Trains until nothing is left to begin or the engine is interrupted; every run is on record when it ends."""
+
+        def start(task: Task, provenance: Provenance) -> None:
+            self._started(task, provenance)
+            listener.trial_started(self._hands[task.key].trial, task)
+
+        def end(outcome: Outcome) -> None:
+            for trial in self._ended(outcome):
+                listener.trial_ended(trial, self)
+
+        for note in self.notices:
+            listener.noticed(note)
+        engine.run(self._tasks(listener), on_start=start, on_measurement=self._judge, on_end=end)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the search has come to its end, rather than been interrupted."""
+        return self._is_over
+
+    @property
+    def runs_left(self) -> int | None:
+        """How many runs may still begin; None where no number is set."""
+        bounds = [] if self.most_runs is None else [self.most_runs - self.runs_begun]
+        if self.sweep.budget.trials is not None:
+            bounds.append((self.sweep.budget.trials - self.ended) * len(self._seeds))
+        return max(min(bounds), 0) if bounds else None
+
+    # --- what comes next ---------------------------------------------------------------------------------------------
+
+    def _tasks(self, listener: TrialListener) -> Iterator[Task | None]:
+        while True:
+            task, answered = self._next()
+            for trial in answered:
+                listener.trial_ended(trial, self)
+            if task is None and not answered:
+                if not self._hands:
+                    self._is_over = True
+                    return
+                yield None
+            elif task is not None:
+                yield task
+
+    def _next(self) -> tuple[Task | None, list[Trial]]:
+        """The next run to train, and the trials that were answered without one."""
+        if self._again:
+            return self._task(*self._again.popleft()), []
+        if self._must_stop():
+            return None, []
+        promoted = self._stopper.promotion() if self._stopper else None
+        if promoted is not None:
+            return self._task(self.trials[promoted], True), []
+        self.ending = self.ending or self._spent()
+        if self.ending:
+            return None, []
+        proposal = self._search.ask()
+        if proposal is None:
+            self.ending = "every config of the space was tried"
+            return None, []
+        trial = Trial(
+            number=proposal.number,
+            settings=proposal.settings,
+            config={**self.ground.base, **proposal.settings},
+            origin=proposal.origin,
+        )
+        self.trials[trial.number] = trial
+        return self._begin(trial)
+
+    def _must_stop(self) -> bool:
+        """Whether not even a promotion may begin any more; says why in `ending`."""
+        hours = self.sweep.budget.hours
+        if hours is not None and self.seconds > hours * 3600:
+            self.ending = f"the budget of {hours:g} hours of training is spent"
+            return True
+        if self.most_runs is not None and self.runs_begun >= self.most_runs:
+            self.ending = f"the budget of {self.most_runs} runs is spent"
+            return True
+        failures, limit = self._failures_in_a_row, self.sweep.most_failures
+        if failures >= (limit * LATE_FAILURES if self._has_succeeded else limit):
+            which = "the last" if self._has_succeeded else "all"
+            self.ending = f"{which} {failures} trials failed, the last one with: {self._last_failure}"
+            return True
+        reached = self._reached_target()
+        if reached:
+            self.ending = reached
+        return bool(reached)
+
+    def _spent(self) -> str:
+        trials = self.sweep.budget.trials
+        if trials is not None and len(self.trials) >= trials:
+            return f"{trials} trials were made, as the budget says"
+        if self.most_runs is not None and self.runs_begun + self._owed() + len(self._seeds) > self.most_runs:
+            return f"the budget of {self.most_runs} runs is spent"
+        return ""
+
+    def _owed(self) -> int:
+        """The further seeds that the trials under way will want."""
+        return sum(len(self._seeds) - len(hand.trial.finals) - 1 for hand in self._hands.values())
+
+    def _reached_target(self) -> str:
+        metric, best = self.sweep.targets[0], self.best
+        values = best.values([metric]) if best is not None else None
+        if best is None or values is None or metric.target is None or len(self.sweep.targets) > 1:
+            return ""
+        if metric.sign * (values[0] - metric.target) < 0:
+            return ""
+        return f"trial {best.number} reached the target of {metric.target:g} ({metric.name} {values[0]:.5g})"
+
+    def _begin(self, trial: Trial) -> tuple[Task | None, list[Trial]]:
+        """The trial's first run; where an earlier study trained all of them, the trial is answered at once."""
+        task = self._task(trial, False)
+        if task is not None:
+            return task, []
+        return None, [trial]
+
+    def _task(self, trial: Trial, resume: bool) -> Task | None:
+        """The next run of the trial that nobody has trained; None where it was answered by what is there."""
+        while True:
+            seed = next((s for s in self._seeds if s not in trial.finals), None)
+            if seed is None:
+                self._close(trial)
+                return None
+            key = self.key(trial.config, seed)
+            if key in self._hands:
+                self._twins.setdefault(key, []).append(trial)
+                trial.state = TrialState.WAITING
+                return None
+            trained = {} if resume or trial.attempts else self.ground.record.completed([key])
+            if key not in trained:
+                break
+            self._put_on_record(trial)
+            self._reuse(trial, trained[key])
+            if trial.state is not TrialState.COMPLETE:
+                self._close(trial)
+                return None
+        trial.state = TrialState.RUNNING
+        self._hands[key] = _Hand(trial=trial, curve=dict(trial.curve))
+        minutes = self.sweep.budget.run_minutes
+        return Task(
+            key=key,
+            workload=self.sweep.workload,
+            config=trial.config,
+            seed=seed,
+            artifacts=self.ground.place.artifacts(key),
+            data_root=self.ground.place.data_root,
+            device=self.ground.place.device,
+            label=f"trial {trial.number}",
+            time_limit_seconds=minutes * 60 if minutes else None,
+            data_fingerprint=self.ground.prints.data,
+            code_fingerprint=self.ground.prints.code,
+            is_judged=self._is_judged_by_step,
+            resume=resume,
+            trial=trial.number,
+            attempt=trial.attempts + 1,
+        )
+
+    def key(self, config: Mapping[str, Any], seed: int) -> str:
+        """The identity of a run of this search, with today's data and code."""
+        prints = self.ground.prints
+        return run_key(self.sweep.workload_identity, config, seed, prints.data, prints.code)
+
+    @property
+    def _is_judged_by_step(self) -> bool:
+        return self._stopper is not None and self._is_by_step
+
+    @property
+    def _counts_measurements(self) -> bool:
+        return self.sweep.stopping is not None and self.sweep.stopping.counts == "measurements"
+
+    @property
+    def _is_by_step(self) -> bool:
+        return self.sweep.stopping is not None and self.sweep.stopping.rule != "wilcoxon"
+
+    # --- what comes of it --------------------------------------------------------------------------------------------
+
+    def _started(self, task: Task, provenance: Provenance) -> None:
+        hand, record = self._hands[task.key], self.ground.record
+        with record.together():
+            self._put_on_record(hand.trial)
+            hand.run_id = record.start_run(
+                study_id=self.ground.study_id,
+                key=task.key,
+                workload=self.sweep.workload_identity,
+                config=task.config,
+                seed=task.seed,
+                provenance=provenance,
+                experiment=self.ground.key,
+                arm=f"trial {hand.trial.number}",
+            )
+        self.runs_begun += 1
+
+    def _put_on_record(self, trial: Trial) -> None:
+        if trial.number in self._recorded:
+            return
+        self._recorded.add(trial.number)
+        self.ground.record.add_trial(
+            self.ground.study_id,
+            sweep=self.ground.key,
+            number=trial.number,
+            settings=trial.settings,
+            config=trial.config,
+            origin=trial.origin,
+            space_hash=self.sweep.hash,
+        )
+
+    def _reuse(self, trial: Trial, run: Run) -> None:
+        arm = f"trial {trial.number}"
+        self.ground.record.use_run(self.ground.study_id, run.id, experiment=self.ground.key, arm=arm)
+        trial.take(run)
+
+    def _judge(self, task: Task, measurement: Measurement) -> str | None:
+        """Why the run is to end at this measurement, or None."""
+        hand = self._hands[task.key]
+        value = measurement.values.get(self._objective)
+        if value is None or self._stopper is None or not self._is_by_step or not math.isfinite(value):
+            return None
+        hand.measured += 1
+        step = hand.measured if self._counts_measurements else measurement.step
+        hand.curve[step] = value
+        if hand.halt is None:
+            hand.halt = self._stopper.judge(hand.trial.number, step, value)
+        return None if hand.halt is None else hand.halt.reason
+
+    def _ended(self, outcome: Outcome) -> list[Trial]:
+        """Puts the outcome on record; the trials that it ends or pauses."""
+        hand = self._hands.pop(outcome.task.key)
+        trial = hand.trial
+        status = self.ground.record.finish_run(
+            hand.run_id,
+            status=outcome.status,
+            reason=outcome.reason,
+            measurements=outcome.measurements,
+            facts=outcome.facts,
+            checkpoints=outcome.checkpoints,
+            provenance=outcome.provenance,
+        )
+        if outcome.is_worker_lost and hand.times_lost == 0:
+            # The engine tries it once more by itself, and says so by starting it again.
+            trial.attempts += 1
+            self._hands[outcome.task.key] = _Hand(trial=trial, times_lost=1, curve=dict(trial.curve))
+            return []
+        run = _as_run(hand.run_id, outcome, status)
+        self.seconds += run.provenance.wall_seconds
+        trial.take(run)
+        trial.curve = hand.curve
+        if status is Status.INTERRUPTED:
+            return []
+        halt = hand.halt if status is Status.PRUNED else None
+        if halt is not None and halt.is_pause:
+            trial.state = TrialState.PAUSED
+            self._has_succeeded = True
+            if self._stopper is not None:  # only now may it be promoted
+                self._stopper.ended(trial.number, Status.PRUNED)
+            self._tell(trial)
+            return [trial, *self._answer_twins(outcome.task.key, run)]
+        return [*self._went_on(trial, run), *self._answer_twins(outcome.task.key, run)]
+
+    def _went_on(self, trial: Trial, run: Run) -> list[Trial]:
+        """The trial itself where it has ended; nothing where it goes on with its next seed."""
+        if trial.state is TrialState.COMPLETE:
+            is_pruned = self._is_pruned_by_seeds(trial, run)
+            if len(trial.finals) < len(self._seeds):
+                if not is_pruned:
+                    self._again.append((trial, False))
+                    return []
+                # Its runs are complete and say nothing of it, so the trial's end needs a row of its own.
+                trial.state = TrialState.PRUNED
+                payload = {"trial": trial.number, "reason": trial.reason}
+                record, study_id = self.ground.record, self.ground.study_id
+                record.add_event(study_id, kind="pruned", experiment=self.ground.key, payload=payload)
+        self._close(trial)
+        return [trial]
+
+    def _is_pruned_by_seeds(self, trial: Trial, run: Run) -> bool:
+        if self._stopper is None or self._is_by_step or self._objective not in run.finals:
+            return False
+        halt = self._stopper.judge(trial.number, self._seeds.index(run.seed), run.finals[self._objective])
+        if halt is not None and len(trial.finals) < len(self._seeds):
+            trial.reason = halt.reason
+        return halt is not None
+
+    def _answer_twins(self, key: str, run: Run) -> list[Trial]:
+        """The other trials that waited for the same config and seed."""
+        answered = []
+        for twin in self._twins.pop(key, []):
+            if run.status in (Status.COMPLETE, Status.INFEASIBLE):
+                self._put_on_record(twin)
+                self._reuse(twin, run)
+                answered += self._went_on(twin, run)
+            else:
+                self._again.append((twin, False))
+        return answered
+
+    def _close(self, trial: Trial) -> None:
+        """Tells the search and the stopping rule how the trial ended, and keeps count."""
+        self.ended += 1
+        if trial.state is TrialState.FAILED:
+            self._failures_in_a_row += 1
+            self._last_failure = trial.reason
+        else:
+            self._failures_in_a_row = 0
+        if trial.state is TrialState.COMPLETE:
+            self._has_succeeded = True
+            self.best = next(iter(ranked([t for t in (self.best, trial) if t is not None], self.sweep)), None)
+        if self._stopper is not None:
+            self._stopper.ended(trial.number, Status(trial.state.value))
+        self._tell(trial)
+        trial.curve = {}
+
+    def _tell(self, trial: Trial) -> None:
+        values = trial.values(self.sweep.targets) if trial.state is TrialState.COMPLETE else None
+        status = Status.PRUNED if trial.state is TrialState.PAUSED else Status(trial.state.value)
+        if status is Status.COMPLETE and values is None:
+            status = Status.INFEASIBLE
+        margins = self._margins(trial) if values is not None else ()
+        self._search.tell(trial.number, values=values, curve=trial.curve, status=status, margins=margins)
+
+    def _margins(self, trial: Trial) -> tuple[float, ...]:
+        """How far each measured constraint is overstepped (positive) on the worst seed."""
+        return tuple(
+            max(constraint.margin({**trial.config, **final}) for final in trial.finals.values())
+            for constraint in self.sweep.measured_constraints
+        )
+
+    # --- the past ----------------------------------------------------------------------------------------------------
+
+    def _recall(self, past: Past) -> None:
+        """Rebuilds search and stopping rule from the trials on record; what was broken off is retried or given up."""
+        self._recorded = set(past.trials)
+        curves = self._curves(past)
+        for number, trial in sorted(self.trials.items()):
+            if not self._search.recall(number, trial.settings, trial.origin):
+                del self.trials[number]
+                continue
+            curve: dict[int, float] = {}
+            for run in past.runs[number]:
+                curve |= curves.get(run.id, {})
+            if self._stopper is not None and not self._is_by_step:
+                curve = {self._seeds.index(seed): final[self._objective] for seed, final in trial.finals.items()}
+            if self._stopper is not None:
+                self._stopper.recall(number, curve, self._status_now(trial, past))
+            self._settle(trial, past, curve)
+
+    def _status_now(self, trial: Trial, past: Past) -> Status:
+        runs = past.runs[trial.number]
+        return runs[-1].status if runs else Status.INTERRUPTED
+
+    def _settle(self, trial: Trial, past: Past, curve: dict[int, float]) -> None:
+        runs = past.runs[trial.number]
+        is_whole = trial.state is TrialState.COMPLETE and len(trial.finals) >= len(self._seeds)
+        if trial.state is TrialState.PRUNED and self._stopper is not None and self._stopper.is_paused(trial.number):
+            trial.state, trial.curve = TrialState.PAUSED, curve
+            self._tell(trial)
+        elif is_whole or trial.state in (TrialState.PRUNED, TrialState.INFEASIBLE, TrialState.FAILED):
+            trial.curve = curve
+            self._close(trial)
+        elif trial.broken_off > self.sweep.retries:
+            trial.state = TrialState.FAILED
+            trial.reason = f"broken off {trial.broken_off} times, so it is not tried again ({trial.reason})"
+            self._close(trial)
+        else:
+            # Where an earlier attempt had paused, its checkpoint is there to go on from.
+            trial.curve = curve if any(run.status is Status.PRUNED for run in runs) else {}
+            self._again.append((trial, bool(trial.curve)))
+
+    def _curves(self, past: Past) -> dict[int, dict[int, float]]:
+        """The objective by step of the runs that a stopping rule or a pruned trial's value needs, by run id."""
+        if self._stopper is None or not self._is_by_step:
+            return {}
+        ids = [run.id for runs in past.runs.values() for run in runs if run.status is not Status.RUNNING]
+        found = self.ground.record.curves(ids, self._objective)
+        curves = {}
+        for run_id, measurements in found.items():
+            finite = [m for m in measurements if math.isfinite(m.values[self._objective])]
+            steps = range(1, len(finite) + 1) if self._counts_measurements else [m.step for m in finite]
+            curves[run_id] = {step: m.values[self._objective] for step, m in zip(steps, finite, strict=True)}
+        return curves
+
+
+def _belongs(config: Mapping[str, Any], space: SearchSpace) -> bool:
+    """Whether a config to try first has its scientific settings in this stratum."""
+    held = {p.name: p for p in space.parameters if p.role == "scientific"}
+    return all(parameter.admits(config[name]) for name, parameter in held.items() if name in config)
+
+
+def _as_run(run_id: int, outcome: Outcome, status: Status) -> Run:
+    """The run as the record has it, without its measurements."""
+    finals: dict[str, float] = {}
+    for measurement in outcome.measurements:
+        finals.update(measurement.values)
+    task = outcome.task
+    return Run(
+        id=run_id,
+        key=task.key,
+        workload=str(task.workload),
+        config=task.config,
+        seed=task.seed,
+        status=status,
+        reason=outcome.reason,
+        attempt=task.attempt,
+        finals=finals,
+        facts=outcome.facts,
+        checkpoints=outcome.checkpoints,
+        provenance=outcome.provenance,
+    )

@@ -1,0 +1,230 @@
+"""Sweeping: registers a sweep, explores, puts the best to fresh seeds, and leaves every step on record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from surefoot.choosing import exploring_share, wanted
+
+from surefoot.execution import Engine, Outcome, Place, Task
+from surefoot.plan import confirming_seeds
+from surefoot.reports.sweep_story import SweepStory
+from surefoot.run import Provenance, Run, Status, run_key
+from surefoot.storage import Record
+from surefoot.sweep import Sweep
+from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
+from surefoot.sweeping.registration import Past, Prints, past_of, register_sweep
+from surefoot.sweeping.telling import BASE, candidates_of, fresh_key, tell_sweep
+from surefoot.sweeping.trials import ABANDONED, ranked
+from surefoot.workload import Workload, check_requirements, find_workload
+
+MOST_FRESH_ATTEMPTS = 3
+
+
+class SweepListener(TrialListener, Protocol):
+    """Whoever wants to hear how a sweep goes on."""
+
+    def sweep_begun(self, story: SweepStory) -> None:
+        """The sweep starts or goes on."""
+
+    def explored(self, story: SweepStory) -> None:
+        """The exploration has come to its end."""
+
+    def fresh_run_ended(self, label: str, outcome: Outcome) -> None:
+        """A run on a fresh seed has ended and is on record."""
+
+
+class Sweeping:
+    """Guards one sweep on the record: whatever happens to a process, running it again goes on from there."""
+
+    def __init__(self, sweep: Sweep, record: Record, place: Place, *, keeps_old: bool = False) -> None:
+        """`keeps_old` counts trials that were made with other code or data, too."""
+        self.sweep, self.record, self.place = sweep, record, place
+        beside = Path(sweep.path).parent if sweep.path else None
+        self.workload: Workload = find_workload(sweep.workload, beside=beside)
+        check_requirements(self.workload)
+        self.prints = Prints(
+            data=self.workload.data_fingerprint(place.data_root), code=self.workload.code_fingerprint()
+        )
+        self.id = record.add_study(sweep.name, sweep.workload_name, kind="sweep")
+        self._keeps_old = keeps_old
+
+    def story(self) -> SweepStory:
+        """The sweep as the record tells it now."""
+        return tell_sweep(self.record, self.id, self.sweep, self._past())
+
+    def run(self, engine: Engine, listener: SweepListener) -> SweepStory:
+        """Does what the sweep still needs, to its end, its budget or an interrupt; the story then."""
+        self.record.close_abandoned(ABANDONED)
+        for note in register_sweep(self.record, self.id, self.sweep):
+            self._notice(note, listener)
+        past = self._past()
+        for reason, count in past.left_out.items():
+            listener.noticed(f"{count} earlier {'trial does' if count == 1 else 'trials do'} not count: {reason}")
+        listener.sweep_begun(self.story())
+        self._explore(past, engine, listener)
+        if not engine.is_interrupted:
+            self._confirm(engine, listener)
+        return self.story()
+
+    # --- exploring ---------------------------------------------------------------------------------------------------
+
+    def _explore(self, past: Past, engine: Engine, listener: SweepListener) -> None:
+        ground = Ground(
+            record=self.record,
+            study_id=self.id,
+            key=self.sweep.name,
+            place=self.place,
+            workload=self.workload,
+            prints=self.prints,
+            base=self.sweep.base,
+        )
+        exploration = Exploration(self.sweep, ground, past, most_runs=self._exploring_runs())
+        exploration.run(engine, listener)
+        if exploration.is_done:
+            self._put_state("confirming", exploration.ending)
+            listener.explored(self.story())
+        else:
+            self._put_state("exploring", "")
+
+    def _exploring_runs(self) -> int | None:
+        runs = self.sweep.budget.runs
+        if runs is None or not self._confirms:
+            return runs
+        return exploring_share(runs)
+
+    @property
+    def _confirms(self) -> bool:
+        return self.sweep.confirmation is not None and len(self.sweep.targets) == 1
+
+    def _past(self) -> Past:
+        prints = None if self._keeps_old else self.prints
+        return past_of(self.record, self.id, self.sweep.name, self.sweep, self.sweep.base, prints)
+
+    # --- fresh seeds -------------------------------------------------------------------------------------------------
+
+    def _confirm(self, engine: Engine, listener: SweepListener) -> None:
+        """Trains the best few, and the base, on fresh seeds until the choice among them is settled."""
+        while self._confirms and not engine.is_interrupted:
+            tasks, trials = self._fresh_tasks()
+            if not tasks:
+                break
+            self._train_fresh(tasks, trials, engine, listener)
+        if not engine.is_interrupted:
+            self._put_state("done", self._ending())
+
+    def _fresh_tasks(self) -> tuple[dict[str, Task], dict[str, int]]:
+        """The runs on fresh seeds that are wanted next, by key, and the trial each belongs to."""
+        confirmation, metric = self.sweep.confirmation, self.sweep.targets[0]
+        assert confirmation is not None
+        best = ranked(self._past().trials.values(), self.sweep)
+        fresh = self.record.trial_runs(self.id, fresh_key(self.sweep.name))
+        total = self.record.status_counts()[self.id]
+        left = None if self.sweep.budget.runs is None else max(self.sweep.budget.runs - _trained(total.statuses), 0)
+        counts = wanted(
+            candidates_of(self.sweep, best, fresh), metric=metric, confirmation=confirmation, runs_left=left
+        )
+        configs = {trial.number: trial.config for trial in best} | {BASE: self.sweep.base}
+        tasks, trials = {}, {}
+        for number, count in counts.items():
+            for seed in confirming_seeds(count):
+                if self._is_trained(fresh.get(number, []), seed):
+                    continue
+                task = self._fresh_task(number, configs[number], seed)
+                tasks[task.key], trials[task.key] = task, number
+        return tasks, trials
+
+    def _is_trained(self, runs: list[Run], seed: int) -> bool:
+        attempts = [run for run in runs if run.seed == seed]
+        lost = sum(run.status is Status.INTERRUPTED and run.reason == ABANDONED for run in attempts)
+        has_ended = any(run.status not in (Status.RUNNING, Status.INTERRUPTED) for run in attempts)
+        return has_ended or lost >= MOST_FRESH_ATTEMPTS
+
+    def _fresh_task(self, number: int, config: Mapping[str, Any], seed: int) -> Task:
+        minutes = self.sweep.budget.run_minutes
+        key = run_key(self.sweep.workload_identity, config, seed, self.prints.data, self.prints.code)
+        return Task(
+            key=key,
+            workload=self.sweep.workload,
+            config=config,
+            seed=seed,
+            artifacts=self.place.artifacts(key),
+            data_root=self.place.data_root,
+            device=self.place.device,
+            label="base" if number == BASE else f"trial {number}",
+            time_limit_seconds=minutes * 60 if minutes else None,
+            data_fingerprint=self.prints.data,
+            code_fingerprint=self.prints.code,
+            trial=number,
+        )
+
+    def _train_fresh(
+        self, tasks: Mapping[str, Task], trials: Mapping[str, int], engine: Engine, listener: SweepListener
+    ) -> None:
+        key = fresh_key(self.sweep.name)
+        known = self.record.completed(list(tasks))
+        for run in known.values():
+            self.record.use_run(self.id, run.id, experiment=key, arm=f"trial {trials[run.key]}")
+        run_ids: dict[str, int] = {}
+
+        def start(task: Task, provenance: Provenance) -> None:
+            run_ids[task.key] = self.record.start_run(
+                study_id=self.id,
+                key=task.key,
+                workload=self.sweep.workload_identity,
+                config=task.config,
+                seed=task.seed,
+                provenance=provenance,
+                experiment=key,
+                arm=f"trial {trials[task.key]}",
+            )
+
+        def end(outcome: Outcome) -> None:
+            self.record.finish_run(
+                run_ids[outcome.task.key],
+                status=outcome.status,
+                reason=outcome.reason,
+                measurements=outcome.measurements,
+                facts=outcome.facts,
+                checkpoints=outcome.checkpoints,
+                provenance=outcome.provenance,
+            )
+            listener.fresh_run_ended(outcome.task.label, outcome)
+
+        engine.run(_without(tasks, set(known)), on_start=start, on_end=end)
+
+    # --- the record --------------------------------------------------------------------------------------------------
+
+    def _put_state(self, phase: str, ending: str) -> None:
+        metric = self.sweep.targets[0]
+        payload = {
+            "phase": phase,
+            "ending": ending,
+            "primary": metric.name,
+            "unit": metric.unit,
+            "target": metric.target,
+            "data": self.prints.data,
+            "code": self.prints.code,
+        }
+        states = self.record.events(self.id, "state")
+        if not states or states[-1].payload != payload:
+            self.record.add_event(self.id, kind="state", experiment=None, payload=payload)
+
+    def _ending(self) -> str:
+        states = self.record.events(self.id, "state")
+        return str(states[-1].payload.get("ending", "")) if states else ""
+
+    def _notice(self, text: str, listener: SweepListener) -> None:
+        self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
+        listener.noticed(text)
+
+
+def _without(tasks: Mapping[str, Task], known: set[str]) -> Iterator[Task]:
+    return (task for key, task in tasks.items() if key not in known)
+
+
+def _trained(statuses: Mapping[Status, int]) -> int:
+    return sum(Counter(statuses).values()) - statuses.get(Status.INTERRUPTED, 0) - statuses.get(Status.RUNNING, 0)

@@ -1,0 +1,119 @@
+"""The trials of a sweep as the record tells them: what each one came to, and which of them is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from surefoot.run import Metric, Run, Status
+from surefoot.sweep import Sweep
+
+# A run that was abandoned with its coordinator says so in these words; such attempts are counted.
+ABANDONED = "the coordinating process ended before the run did"
+
+
+class TrialState(StrEnum):
+    """Where a trial stands; PAUSED ones wait at a rung for a promotion that may never come."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    INFEASIBLE = "INFEASIBLE"
+    FAILED = "FAILED"
+
+
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.INFEASIBLE, TrialState.FAILED)
+
+
+@dataclass(kw_only=True, slots=True)
+class Trial:
+    """A proposed config and what its runs have said so far.
+
+    `finals` maps a seed to the last value of every metric of its complete run. `broken_off` counts, over all
+    seeds, the attempts that ended with their coordinator. `curve` is the objective by step of the run in hand,
+    kept only while it is judged.
+    """
+
+    number: int
+    settings: Mapping[str, Any]
+    config: Mapping[str, Any]
+    origin: str
+    state: TrialState = TrialState.WAITING
+    reason: str = ""
+    finals: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    curve: dict[int, float] = field(default_factory=dict)
+    pruned_value: float | None = None
+    attempts: int = 0
+    broken_off: int = 0
+    seconds: float = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come of it; a paused one may go on."""
+        return self.state in ENDED
+
+    def values(self, metrics: Sequence[Metric]) -> list[float] | None:
+        """The mean over its seeds for each metric; None where one has no value or is not finite."""
+        found = [[final.get(m.name, math.nan) for final in self.finals.values()] for m in metrics]
+        if not self.finals or not all(math.isfinite(v) for some in found for v in some):
+            return None
+        return [sum(some) / len(some) for some in found]
+
+    def take(self, run: Run) -> None:
+        """Adds what a run that has ended says; the state of the trial is its last run's."""
+        self.attempts += 1
+        self.seconds += run.provenance.wall_seconds
+        self.reason = run.reason
+        if run.status is Status.COMPLETE:
+            self.finals[run.seed] = run.finals
+            self.state = TrialState.COMPLETE
+        elif run.status is Status.INTERRUPTED:
+            self.broken_off += run.reason == ABANDONED
+            self.state = TrialState.WAITING
+        elif run.status is not Status.RUNNING:
+            self.state = TrialState(run.status.value)
+
+
+def barred_by(trial: Trial, sweep: Sweep) -> str:
+    """The measured constraint that keeps the trial from being the best, or nothing."""
+    for constraint in sweep.measured_constraints:
+        for final in trial.finals.values():
+            if constraint.margin({**trial.config, **final}) > 0:
+                return constraint.text
+    return ""
+
+
+def ranked(trials: Iterable[Trial], sweep: Sweep) -> list[Trial]:
+    """The complete trials that no constraint bars, the best value of the first objective first."""
+    metric = sweep.targets[0]
+    found = [
+        (metric.sign * values[0], trial)
+        for trial in trials
+        if trial.state is TrialState.COMPLETE
+        and (values := trial.values([metric])) is not None
+        and not barred_by(trial, sweep)
+    ]
+    return [trial for _, trial in sorted(found, key=lambda pair: (-pair[0], pair[1].number))]
+
+
+def pareto_front(trials: Iterable[Trial], sweep: Sweep) -> list[Trial]:
+    """The complete trials that no other one beats in every objective, by number."""
+    complete = [t for t in ranked(trials, sweep) if t.values(sweep.targets) is not None]
+    points = {t.number: [m.sign * v for m, v in zip(sweep.targets, _whole(t, sweep), strict=True)] for t in complete}
+
+    def is_beaten(number: int) -> bool:
+        own = points[number]
+        return any(all(b >= a for a, b in zip(own, other, strict=True)) and other != own for other in points.values())
+
+    return sorted((t for t in complete if not is_beaten(t.number)), key=lambda t: t.number)
+
+
+def _whole(trial: Trial, sweep: Sweep) -> list[float]:
+    values = trial.values(sweep.targets)
+    assert values is not None
+    return values

@@ -183,10 +183,15 @@ def main() -> int:
             ours, theirs = in_turn(asking_us(search), asking_optuna(method, past[:count]), arguments.asks)
             cell = f"{method} at {count:,} trials"
             ratio = "of the time of Optuna alone"
-            shown.append(at_most(cell, ratio, ours / theirs, BOUND) if method == "tpe" else told(cell, ratio, ours / theirs))
+            shown.append(
+                at_most(cell, ratio, ours / theirs, BOUND) if method == "tpe" else told(cell, ratio, ours / theirs)
+            )
             shown += [told(cell, "ms a proposal, ours", ours), told(cell, "ms a proposal, Optuna", theirs)]
     ours, theirs = in_turn(asking_us(recalled("gp", past[:100])), asking_optuna("gp", past[:100]), 10)
-    shown += [told("gp at 100 trials", "ms a proposal, ours", ours), told("gp at 100 trials", "ms a proposal, Optuna", theirs)]
+    shown += [
+        told("gp at 100 trials", "ms a proposal, ours", ours),
+        told("gp at 100 trials", "ms a proposal, Optuna", theirs),
+    ]
     shown += [rebuilding(method, past) for method in ("tpe", "nsga2", "cmaes", "sobol", "random")]
     shown.append(memory(past))
     return publish("Proposing: what the model's proposals cost beside Optuna", shown, arguments.json)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,7 +16,10 @@ from ruamel.yaml import YAML
 
 from surefoot.errors import PlanError, SurefootError
 from surefoot.program import Reader
-from surefoot.sweep import Confirmation, Method, Stopping, Sweep, SweepBudget, sweep_of
+from surefoot.program_entry import ReadEntry
+from surefoot.ranges import RangeEntry
+from surefoot.sweep import METHODS, STOPPING_RULES, Confirmation, Method, Stopping, Sweep, SweepBudget, sweep_of
+from surefoot.sweep_entry import ConfirmEntry, StoppingEntry, SweepBudgetEntry, SweepEntry
 from surefoot.sweep_file import parse_sweep, read_sweep, sweep_schema
 
 SWEEP = """\
@@ -787,3 +792,19 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path_factory, data):
         sweep.space.check()
         assert all(sweep.space.admits(first) for first in sweep.first)
         assert sweep.hash
+
+
+def test_the_page_shows_every_key_and_its_example_is_a_sweep(folder):
+    page = (Path(__file__).parents[1] / "docs" / "sweep.md").read_text(encoding="utf-8")
+    sweep = parsed(folder, page.split("```yaml\n")[1].split("```")[0])
+    assert sweep.space.names() == ("lr", "batch_size", "optimizer", "momentum")
+    told = set(re.findall(r"\w+", page))
+    for shape in (SweepEntry, RangeEntry, StoppingEntry, SweepBudgetEntry, ConfirmEntry, ReadEntry):
+        assert {field.alias or name for name, field in shape.model_fields.items()} <= told, shape
+    assert {*METHODS, *STOPPING_RULES} <= told
+
+
+def test_the_example_is_a_sweep_that_fits_the_schema():
+    example = Path(__file__).parents[1] / "examples" / "sweep_fashion.yaml"
+    assert read_sweep(example).stopping.rule == "asha"
+    jsonschema.validate(YAML(typ="safe", pure=True).load(example.read_text(encoding="utf-8")), sweep_schema())

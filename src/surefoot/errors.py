@@ -9,6 +9,7 @@ SurefootError
 │   └── RunFailed       a script ended badly; the message is its run's reason
 ├── RecordError         the record cannot be opened, read or written
 │   └── HomeBusyError   another `surefoot run` works in this home
+├── ClusterError        the machines that runs should be sent to cannot be reached, or cannot take them
 ├── StatisticsError     numbers that no test can be made of
 └── MissingExtraError   an optional library is not installed
 
@@ -67,6 +68,10 @@ class RecordError(SurefootError):
 
 class HomeBusyError(RecordError):
     """Another `surefoot run` works in this home."""
+
+
+class ClusterError(SurefootError):
+    """The machines that runs should be sent to cannot be reached, or cannot take them."""
 
 
 class StatisticsError(SurefootError):

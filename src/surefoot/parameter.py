@@ -335,7 +335,8 @@ def is_same(value: Any, other: Any) -> bool:
     if isinstance(value, bool) or isinstance(other, bool):
         return value is other
     if isinstance(value, float | int) and isinstance(other, float | int):
-        return value == other or math.isclose(value, other, rel_tol=1e-12)
+        is_float = max(abs(value), abs(other)) <= LARGEST
+        return value == other or (is_float and math.isclose(value, other, rel_tol=1e-12))
     return bool(value == other)
 
 

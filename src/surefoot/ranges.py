@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -13,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from surefoot.entry import Strict, came, shaped
 from surefoot.errors import SpaceError
-from surefoot.parameter import Parameter, choice
+from surefoot.parameter import LARGEST, Parameter, choice
 from surefoot.plan_document import Path_, PlanDocument
 from surefoot.range_text import range_in
 
@@ -24,7 +23,7 @@ def _number(value: Any) -> int | float:
     """The number as it was written: whether it is whole decides what kind of range it bounds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("float_type", "a number")
-    if isinstance(value, float) and not math.isfinite(value):
+    if not abs(value) <= LARGEST:
         raise PydanticCustomError("finite_number", "a finite number")
     return value
 
@@ -234,7 +233,7 @@ def _require_plain(asked: Asked, values: list[Any], *inside: str) -> None:
     for value in values:
         if isinstance(value, list):
             _require_plain(asked, value, *inside)
-        elif isinstance(value, dict) or (isinstance(value, float) and not math.isfinite(value)):
+        elif isinstance(value, dict) or (isinstance(value, float | int) and not abs(value) <= LARGEST):
             asked.refuse(
                 f"must hold plain values: finite numbers, text, true, false, lists; got {came(value)}", *inside
             )

@@ -60,12 +60,6 @@ class SearchSpace:
         return tuple(c for c in self.constraints if names.issuperset(c.names))
 
     @property
-    def metric_constraints(self) -> tuple[Constraint, ...]:
-        """Those that name a metric, and can be judged only after a run."""
-        names = set(self.names())
-        return tuple(c for c in self.constraints if not names.issuperset(c.names))
-
-    @property
     def ordered(self) -> tuple[Parameter, ...]:
         """The parameters, every one after those that its conditions name."""
         if not any(p.when for p in self.parameters):

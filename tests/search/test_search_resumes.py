@@ -15,7 +15,7 @@ from search_cases import METHODS, loss, proposals, recalled, search_by, tell
 
 from surefoot.run import Status
 
-WHOLE = {"grid": 35, "random": 30, "sobol": 30, "tpe": 40, "gp": 14, "cmaes": 45, "nsga2": 45}
+WHOLE = {"grid": 35, "random": 30, "sobol": 30, "tpe": 40, "gp": 10, "cmaes": 45, "nsga2": 45}
 
 
 @cache
@@ -26,7 +26,7 @@ def whole(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_search_goes_on_from_every_trial_as_without_a_break(method):
     told = whole(method)
-    for k in range(0, WHOLE[method] - 2, 4 if method == "gp" else 3):
+    for k in (3, 7) if method == "gp" else range(0, WHOLE[method] - 2, 3):
         search = recalled(search_by(method), told[:k])
         assert proposals(search, 2) == list(told[k : k + 2]), f"after {k} trials"
 
@@ -60,7 +60,7 @@ def test_a_fresh_process_goes_on_from_a_record_of_text():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_two_searches_with_one_seed_agree_and_two_seeds_do_not(method):
-    count = 10
+    count = 6
     assert tuple(proposals(search_by(method), count)) == whole(method)[:count]
     if method != "grid":
         other = proposals(search_by(method, seed=8), count)
@@ -70,16 +70,16 @@ def test_two_searches_with_one_seed_agree_and_two_seeds_do_not(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_trial_left_running_is_not_proposed_again_and_its_late_answer_counts(method):
     told = whole(method)
-    search = recalled(search_by(method), told[:9])
-    running = told[9]
+    search = recalled(search_by(method), told[:8])
+    running = told[8]
     search.recall(running.number, running.settings, running.origin)
     search.tell(running.number, values=None, status=Status.INTERRUPTED)
     proposal = search.ask()
-    assert proposal.number == 10
+    assert proposal.number == 9
     assert proposal.settings != running.settings
-    tell(search, 9, loss(running.settings))
-    tell(search, 10, loss(proposal.settings))
-    assert search.ask().number == 11
+    tell(search, 8, loss(running.settings))
+    tell(search, 9, loss(proposal.settings))
+    assert search.ask().number == 10
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -110,14 +110,14 @@ def test_numbers_start_where_the_record_ends():
 
 @pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2"])
 def test_a_trial_that_went_on_is_told_again_and_the_later_answer_counts(method):
-    told = [p for p in whole(method)[:12]]
+    told = whole(method)[:12]
 
     def once(search, number, value):
         search.tell(number, values=[value], status=Status.COMPLETE)
 
     def paused_first(search, number, value):
         search.tell(number, values=None, curve={1: value + 5}, status=Status.PRUNED)
-        search.ask() if False else search._source.settle()  # taken in as paused
+        search._source.settle()  # as before a proposal
         once(search, number, value)
 
     plain = recalled(search_by(method), told, once)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from surefoot.errors import StatisticsError
 from surefoot.stats.comparisons import (
+    mean_estimate,
     moderated_variance,
     paired_difference,
     two_sample_difference,
@@ -123,3 +124,25 @@ def test_one_seed_says_nothing_of_the_noise(few):
         paired_difference(few)
     with pytest.raises(StatisticsError, match="at least two seeds"):
         two_sample_difference(few, [1.0, 2.0])
+
+
+@pytest.mark.parametrize(("a", "b"), oracle_samples())
+def test_a_mean_alone_has_scipys_t_interval(a, b):
+    found = mean_estimate(a.tolist())
+    interval = stats.ttest_1samp(a, 0.0).confidence_interval(0.95)
+    assert found.mean == pytest.approx(a.mean())
+    assert found.interval() == pytest.approx((interval.low, interval.high), rel=1e-12)
+
+
+def test_repeats_of_the_same_thing_lend_a_mean_their_degrees_of_freedom_but_not_their_level():
+    found = mean_estimate([1.0, 2.0, 4.0], [101.0, 102.0, 104.0, 103.0])
+    assert found.mean == pytest.approx(7 / 3)
+    assert found.df == 5
+    pooled = (2 * np.var([1, 2, 4], ddof=1) + 3 * np.var([1, 2, 4, 3], ddof=1)) / 5
+    assert found.standard_error == pytest.approx(math.sqrt(pooled / 3))
+
+
+def test_one_value_alone_has_no_degrees_of_freedom_and_none_has_no_mean():
+    assert mean_estimate([1.0]).df == 0
+    with pytest.raises(StatisticsError, match="at least one seed"):
+        mean_estimate([])

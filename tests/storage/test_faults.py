@@ -15,7 +15,7 @@ from storage_cases import finish, start
 
 from surefoot.errors import RecordError
 from surefoot.run import Status
-from surefoot.storage import Record, database, schema
+from surefoot.storage import Record, schema
 
 HERE = str(Path(__file__).parent)
 
@@ -74,9 +74,9 @@ def test_a_row_cannot_be_replaced_either(tmp_path):
 
 
 def test_the_settings_are_those_that_survive_power_loss(tmp_path):
-    with Record.open(tmp_path) as record, record._database.reading() as connection:
-        asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
+    asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    with Record.open(tmp_path) as record:
+        found = record._database.read(lambda c: [c.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked])
     assert found == ["wal", 2, 1, 30000]
 
 
@@ -100,9 +100,9 @@ def test_eight_processes_may_create_it_at_once(where, tmp_path):
 
 
 def test_a_record_of_a_newer_version_is_refused_for_writing_and_reading(where):
-    with Record.open(where) as record, record._database.writing() as connection:
-        row = {"version": 99, "written_by": "surefoot", "at": "2030"}
-        connection.execute(sqlalchemy.insert(schema.schema_versions), row)
+    row = {"version": 99, "written_by": "surefoot", "at": "2030"}
+    with Record.open(where) as record:
+        record._database.write(lambda t: t.connection.execute(sqlalchemy.insert(schema.schema_versions), row).rowcount)
     for read_only in (False, True):
         with pytest.raises(RecordError, match=r"written by a newer Surefoot \(record version 99") as error:
             Record.open(where, read_only=read_only)
@@ -376,16 +376,18 @@ def test_writers_wait_for_each_other_and_lose_nothing(where):
 def test_a_reader_neither_waits_for_a_writer_nor_stops_one(where):
     with Record.open(where) as writer, Record.open(where, read_only=True) as reader:
         finish(writer, start(writer))
-        with reader._database.reading() as connection:
-            before = connection.scalar(sqlalchemy.select(sqlalchemy.func.count()).select_from(schema.outcomes))
+        count = sqlalchemy.select(sqlalchemy.func.count()).select_from(schema.outcomes)
+
+        def look(connection):
+            before = connection.scalar(count)
             finish(writer, start(writer, "next"))
-            after = connection.scalar(sqlalchemy.select(sqlalchemy.func.count()).select_from(schema.outcomes))
-        assert (before, after, len(reader.runs(1))) == (1, 1, 2)
+            return before, connection.scalar(count)
+
+        assert (reader._database.read(look), len(reader.runs(1))) == ((1, 1), 2)
 
 
-def test_a_record_held_by_another_is_called_busy(tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
-    with Record.open(tmp_path) as record:
+def test_a_record_held_by_another_is_called_busy(tmp_path):
+    with Record.open(tmp_path, busy_seconds=0.05, patience_seconds=0.2) as record:
         holder = sqlite3.connect(tmp_path / "record.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(RecordError, match="another process has held it"):
@@ -411,15 +413,19 @@ def test_a_forked_child_writes_over_a_connection_of_its_own(where):
         assert set(record.completed(["before", "child", "parent", "after"])) == {"before", "child", "parent", "after"}
 
 
+def cut_all_connections(record):
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    record._database.look(lambda connection: connection.exec_driver_sql(cut).all())
+
+
 def test_a_connection_that_the_server_closed_is_made_again(postgresql):
     url = postgresql()
     with Record.open(url) as record, Record.open(url) as other:
         run_id = start(record)
-        with other._database.writing() as connection:
-            connection.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+        cut_all_connections(other)
         assert finish(record, run_id) is Status.COMPLETE
 
 

@@ -11,7 +11,7 @@ from surefoot.storage.database import Database
 
 def die_at_write(n, *, is_done):
     """The n-th writing transaction kills the process, right before it begins or right after it is on disk."""
-    writing, count = Database.writing, 0
+    together, count = Database.together, 0
 
     @contextlib.contextmanager
     def counted(self):
@@ -20,12 +20,12 @@ def die_at_write(n, *, is_done):
         mine = count
         if mine == n and not is_done:
             os.kill(os.getpid(), signal.SIGKILL)
-        with writing(self) as connection:
-            yield connection
+        with together(self) as transaction:
+            yield transaction
         if mine == n:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Database.writing = counted
+    Database.together = counted
 
 
 if __name__ == "__main__":

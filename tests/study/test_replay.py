@@ -87,16 +87,16 @@ def test_a_crash_after_any_write_of_the_record_is_healed(tmp_path, pool, monkeyp
 
 
 def crash_at_write(patch, record, n):
-    writing, count = record._database.writing, itertools.count(1)
+    together, count = record._database.together, itertools.count(1)
 
     @contextlib.contextmanager
     def counted():
-        with writing() as connection:
-            yield connection
+        with together() as transaction:
+            yield transaction
         if next(count) == n:
             raise Crash
 
-    patch.setattr(record._database, "writing", counted)
+    patch.setattr(record._database, "together", counted)
 
 
 @pytest.mark.parametrize("after", [1, 4, 9, 13])

@@ -1,4 +1,4 @@
-"""A script as anybody writes it is a run like any other: started, read, pruned, gone on with, and known by its files."""
+"""A script as anybody writes it is a run like any other: started, read, pruned, gone on with, known by its files."""
 
 from __future__ import annotations
 

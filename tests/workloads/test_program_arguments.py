@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from surefoot.errors import WorkloadError
 from surefoot.program import Program
 from surefoot.run import Metric
-from surefoot.workloads.arguments import as_yaml, check_command, spoken, split_command, variable
+from surefoot.workloads.arguments import as_yaml, check_command, split_command, spoken, variable
 
 CONFIG = {"lr": 1e-05, "layers": 3, "nesterov": True, "amp": False, "norm": "batch norm", "extra": None}
 METRICS = (Metric(name="val_loss", goal="minimize"),)
@@ -77,9 +77,7 @@ def test_what_the_command_does_not_name_is_passed_as_it_says(words, tmp_path):
 
 
 def test_the_environment_holds_the_settings_in_capitals(tmp_path):
-    told = spoken(
-        program("run", passing="env"), {"optimizer.lr": 0.1, "amp": True, "2x": 1}, seed=0, folder=tmp_path
-    )
+    told = spoken(program("run", passing="env"), {"optimizer.lr": 0.1, "amp": True, "2x": 1}, seed=0, folder=tmp_path)
     assert told.environment == {"OPTIMIZER_LR": "0.1", "AMP": "True", "_2X": "1"}
     assert told.arguments == ("run",)
 

@@ -75,7 +75,9 @@ def test_words_are_read_where_no_reader_is_named():
     assert Reading()(*lines) == losses(0.5, 0.25, 0.125, 0.06)
 
 
-@pytest.mark.parametrize("line", ["my_val_loss: 1", "val_loss 1", "val_losses: 1", "train.val_loss=1", "val_loss: high"])
+@pytest.mark.parametrize(
+    "line", ["my_val_loss: 1", "val_loss 1", "val_losses: 1", "train.val_loss=1", "val_loss: high"]
+)
 def test_other_words_are_not_the_metric(line):
     assert Reading()(line) == []
 
@@ -115,7 +117,9 @@ def test_json_knows_numbers_that_are_none():
     assert set(values) == {"val_loss"}, "only the metrics that are asked for may end a run by being no number"
 
 
-@pytest.mark.parametrize("last", ["0.5", "val_loss: 0.5", "val_loss=0.5", "Final val_loss = 0.5 after 3 steps", " 0.5 "])
+@pytest.mark.parametrize(
+    "last", ["0.5", "val_loss: 0.5", "val_loss=0.5", "Final val_loss = 0.5 after 3 steps", " 0.5 "]
+)
 def test_the_last_line_holds_the_number(last):
     assert Reading(Reader(kind="last"))("0.9", "done", last, "", "  ") == losses(0.5)
 
@@ -139,7 +143,10 @@ def test_values_of_one_step_are_one_measurement_on_however_many_lines():
     lines = ['{"step": 1, "train": 1}', '{"step": 1, "val": 2}', '{"step": 2, "train": 3}', '{"step": 2, "val": 4}']
     assert reading(*lines) == [(1, {"train": 1, "val": 2}), (2, {"train": 3, "val": 4})]
     counted = Reading(metrics=["train", "val"])
-    assert counted("train: 1", "val: 2", "train: 3", "val: 4") == [(1, {"train": 1, "val": 2}), (2, {"train": 3, "val": 4})]
+    assert counted("train: 1", "val: 2", "train: 3", "val: 4") == [
+        (1, {"train": 1, "val": 2}),
+        (2, {"train": 3, "val": 4}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,5 +304,3 @@ def test_a_line_without_an_end_is_cut_and_the_next_is_whole(tmp_path):
 def test_bytes_that_are_no_text_do_not_end_the_reading(tmp_path):
     read, _ = lines_read(tmp_path, b"\xff\xfe val_loss: 1\n")
     assert read[0].endswith(" val_loss: 1")
-
-

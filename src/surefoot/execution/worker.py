@@ -29,7 +29,7 @@ from surefoot.execution.provenance import utc_now
 from surefoot.execution.talk import Orders, Send, Teller
 from surefoot.execution.task import Ending, Task
 from surefoot.program import Program
-from surefoot.run import Measurement, Provenance, Status
+from surefoot.run import Measurement, Provenance, Status, canonical_json
 from surefoot.workload import RunContext, Workload, as_config, check_requirements, find_workload
 from surefoot.workloads.function import function_of
 from surefoot.workloads.script import kill_all
@@ -192,7 +192,8 @@ _programs: dict[tuple[str, str], tuple[Workload, str]] = {}
 
 
 def _program(program: Program) -> tuple[Workload, str]:
-    key = program.identity, program.folder
+    # Not its identity alone: two programs that train the same may be listened to in different ways.
+    key = canonical_json(program.definition()), program.folder
     if key not in _programs:
         workload = _required(find_workload(program))
         if program.function:

@@ -27,14 +27,6 @@ from surefoot.reports.figures import (
 )
 from surefoot.reports.words import decimals_of, heading_of, number, unit_of
 
-WIDTH_INCHES = 9.0
-DOTS_PER_INCH = 200
-TITLE_LINE_INCHES = 0.22
-# Okabe & Ito (2008), "Color universal design": told apart with every common colour blindness.
-BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-INK, GREY, FAINT, PAPER = "#22262b", "#6b7280", "#c9cdd3", "#ffffff"
-NO_BREAK = "\xa0"
 MOST_CURVES_TOGETHER = 4
 
 
@@ -62,108 +54,20 @@ def _draw(figure: Figure) -> Canvas:
     return drawers[type(figure)](figure)
 
 
-def _canvas(title: str, height: float) -> Canvas:
-    """An empty page with its title; it grows by the title's further lines, so that text keeps its size."""
-    lines = _wrapped(title, 84)
-    height += TITLE_LINE_INCHES * lines.count("\n")
-    canvas = Canvas(figsize=(WIDTH_INCHES, height), facecolor=PAPER)
-    FigureCanvasAgg(canvas)
-    canvas.text(
-        0.25 / WIDTH_INCHES,
-        1 - 0.18 / height,
-        lines,
-        fontsize=12.5,
-        fontweight="bold",
-        color=INK,
-        va="top",
-        ha="left",
-        parse_math=False,
-    )
-    return canvas
-
-
-def _axes(canvas: Canvas, left: float, bottom: float, right: float, top: float) -> Any:
-    """Axes whose margins are in inches from the page's edges and the title's first line."""
-    width, height = canvas.get_size_inches()
-    top += _title_growth(canvas)
-    ax = canvas.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color(FAINT)
-    ax.tick_params(colors=GREY, labelsize=9, length=3, color=FAINT)
-    ax.grid(axis="y", color="#eef0f2", linewidth=0.8)
-    ax.set_axisbelow(True)
-    return ax
-
-
-def _title_growth(canvas: Canvas) -> float:
-    return TITLE_LINE_INCHES * canvas.texts[0].get_text().count("\n")
-
-
-def _say(ax: Any, x: float, y: float, text: str, **look: Any) -> Any:
-    look = {"fontsize": 9, "color": INK, "parse_math": False, **look}
-    return ax.text(x, y, text, **look)
-
-
-def _label_axes(ax: Any, x: str = "", y: str = "") -> None:
-    if x:
-        ax.set_xlabel(x, fontsize=9.5, color=GREY, parse_math=False)
-    if y:
-        ax.set_ylabel(y, fontsize=9.5, color=GREY, parse_math=False)
-
-
-def _wrapped(text: str, width: int, most: int = 3) -> str:
-    """The text in at most `most` lines, an ellipsis where it is longer; control characters are dropped."""
-    plain = "".join(c if c.isprintable() or c == NO_BREAK else " " for c in text)
-    lines = textwrap.wrap(plain, width) or [""]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1][: width - 1] + "…"]
-    return "\n".join(lines)
-
-
-def _spaced(heights: Sequence[float], gap: float) -> list[float]:
-    """The heights moved apart to be at least `gap` from each other, in their order, about their own centre."""
-    order = sorted(range(len(heights)), key=lambda i: heights[i])
-    placed = list(heights)
-    for _ in range(200):
-        moved = False
-        for a, b in itertools.pairwise(order):
-            short = gap - (placed[b] - placed[a])
-            if short > gap * 1e-6:
-                placed[a] -= short / 2
-                placed[b] += short / 2
-                moved = True
-        if not moved:
-            break
-    return placed
-
-
-def _limits(values: Sequence[float], margin: float = 0.08) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    room = (high - low) * margin or abs(high) * 0.05 or 1.0
-    return low - room, high + room
-
-
-def _jitter(n: int, reach: float) -> list[float]:
-    """Offsets that spread n dots evenly, the same at every drawing."""
-    return [0.0] if n == 1 else [reach * (2 * ((i * 0.61803) % 1) - 1) for i in range(n)]
-
-
 def _path(figure: PathFigure) -> Canvas:
     metric, steps = figure.metric, figure.steps
     width = max(12, int(96 / max(len(steps), 1)))
-    names = [_wrapped(s.label, width) for s in steps]
+    names = [wrapped(s.label, width) for s in steps]
     bottom = 0.25 + 0.17 * max(name.count("\n") + 1 for name in names)
-    canvas = _canvas(figure.title, 3.9 + bottom)
-    ax = _axes(canvas, 0.85, bottom, 0.35, 0.85)
+    canvas = new_canvas(figure.title, 3.9 + bottom)
+    ax = axes(canvas, 0.85, bottom, 0.35, 0.85)
     everything = [v for s in steps for v in (*s.exploring, *s.fresh)]
     inner = [t.mean for t in figure.tried]
     target = [] if metric.target is None else [metric.target]
-    low, high = _limits([*everything, *target])
+    low, high = limits([*everything, *target])
     # Arms that fell far below would squeeze the path: they stand at the edge, with an arrow.
     shown = [v for v in inner if low - (high - low) * 0.5 <= v <= high + (high - low) * 0.5]
-    low, high = _limits([*everything, *target, *shown])
+    low, high = limits([*everything, *target, *shown])
     ax.set_ylim(low, high)
     ax.set_xlim(-0.5, len(steps) - 0.5 + (0.5 if any(t.after_step == len(steps) - 1 for t in figure.tried) else 0.0))
     for tried, x in zip(figure.tried, _tried_places(figure), strict=True):
@@ -179,11 +83,11 @@ def _path(figure: PathFigure) -> Canvas:
     if metric.target is not None:
         ax.axhline(metric.target, color=VERMILION, linewidth=1.3, linestyle=(0, (5, 3)), zorder=0)
         text = f"target {number(metric.target)}{unit_of(metric)}"
-        _say(ax, ax.get_xlim()[0], metric.target, text, color=VERMILION, ha="left", va="bottom")
+        say(ax, ax.get_xlim()[0], metric.target, text, color=VERMILION, ha="left", va="bottom")
     ax.set_xticks(range(len(steps)))
     ax.set_xticklabels(names, fontsize=9.5, color=INK, parse_math=False)
-    _label_axes(ax, y=heading_of(metric))
-    _legend(canvas, _path_legend(figure))
+    label_axes(ax, y=heading_of(metric))
+    legend(canvas, _path_legend(figure))
     return canvas
 
 
@@ -196,12 +100,12 @@ def _step(ax: Any, i: int, step: Step) -> None:
     offset = _offset(step)
     colour = GREEN if step.is_claimed else BLUE
     if step.exploring:
-        xs = [i - offset + d for d in _jitter(len(step.exploring), 0.06)]
+        xs = [i - offset + d for d in jitter(len(step.exploring), 0.06)]
         ax.plot(xs, step.exploring, "o", color=BLUE, markersize=4.5, alpha=0.55, mec="none", zorder=3)
         ax.hlines(step.mean, i - offset - 0.11, i - offset + 0.11, color=BLUE, linewidth=2.2, zorder=4)
     if step.fresh:
         mean = math.fsum(step.fresh) / len(step.fresh)
-        xs = [i + offset + d for d in _jitter(len(step.fresh), 0.06)]
+        xs = [i + offset + d for d in jitter(len(step.fresh), 0.06)]
         ax.plot(xs, step.fresh, "o", mfc=PAPER, mec=colour, mew=1.1, markersize=4.8, zorder=3)
         ax.hlines(mean, i + offset - 0.11, i + offset + 0.11, color=colour, linewidth=2.2, zorder=4)
         if step.is_claimed:
@@ -229,20 +133,6 @@ def _path_legend(figure: PathFigure) -> list[tuple[dict[str, Any], str]]:
     return keys
 
 
-def _legend(canvas: Canvas, keys: Sequence[tuple[dict[str, Any], str]]) -> None:
-    """A key of marks in one line under the title."""
-    width, height = canvas.get_size_inches()
-    ax = canvas.add_axes((0, 1 - (0.62 + _title_growth(canvas)) / height, 1, 0.22 / height))
-    ax.set_axis_off()
-    ax.set_xlim(0, width)
-    ax.set_ylim(-1, 1)
-    x = 0.31
-    for look, text in keys:
-        ax.plot([x], [0], linestyle="none", markersize=5.5, **look)
-        _say(ax, x + 0.12, -0.08, text, fontsize=9, color=GREY, va="center")
-        x += 0.35 + 0.078 * len(text)
-
-
 def _curves(figure: CurvesFigure) -> Canvas:
     champion = [c for c in figure.curves if c.is_champion]
     arms = [c for c in figure.curves if not c.is_champion]
@@ -252,8 +142,8 @@ def _curves(figure: CurvesFigure) -> Canvas:
 
 
 def _curves_together(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]) -> Canvas:
-    canvas = _canvas(figure.title, 4.0)
-    ax = _axes(canvas, 0.85, 0.6, 2.15, 0.6)
+    canvas = new_canvas(figure.title, 4.0)
+    ax = axes(canvas, 0.85, 0.6, 2.15, 0.6)
     curves = [c for c in (*champion, *arms) if c.steps]
     colours = {id(c): GREY if c.is_champion else COLOURS[i % 6] for i, c in enumerate([*arms, *champion])}
     for curve in curves:
@@ -261,14 +151,14 @@ def _curves_together(figure: CurvesFigure, champion: list[Curve], arms: list[Cur
     low, high = _curve_limits(curves)
     ax.set_ylim(low, high)
     last = max(c.steps[-1] for c in curves)
-    names = [_wrapped(f"{c.label} (n{NO_BREAK}={NO_BREAK}{c.n})", 26) for c in curves]
+    names = [wrapped(f"{c.label} (n{NO_BREAK}={NO_BREAK}{c.n})", 26) for c in curves]
     most = max(name.count("\n") + 1 for name in names)
-    heights = _spaced([min(max(c.mean[-1], low), high) for c in curves], 0.058 * most * (high - low))
+    heights = spaced([min(max(c.mean[-1], low), high) for c in curves], 0.058 * most * (high - low))
     for curve, y, name in zip(curves, heights, names, strict=True):
         at = last + 0.03 * (last - ax.get_xlim()[0])
-        _say(ax, at, y, name, color=colours[id(curve)], va="center", fontsize=9.5, clip_on=False)
+        say(ax, at, y, name, color=colours[id(curve)], va="center", fontsize=9.5, clip_on=False)
     ax.set_xlim(min(c.steps[0] for c in curves), last)
-    _label_axes(ax, "step", heading_of(figure.metric))
+    label_axes(ax, "step", heading_of(figure.metric))
     return canvas
 
 
@@ -277,7 +167,7 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
     columns = 3 if len(arms) > 4 else 2
     rows = math.ceil(len(arms) / columns)
     height = 1.1 + 2.05 * rows
-    canvas = _canvas(figure.title, height)
+    canvas = new_canvas(figure.title, height)
     low, high = _curve_limits(figure.curves)
     first = min(c.steps[0] for c in figure.curves if c.steps)
     last = max(c.steps[-1] for c in figure.curves if c.steps)
@@ -285,7 +175,7 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
     for i, arm in enumerate(arms):
         row, column = divmod(i, columns)
         left, top = 0.85 + column * panel, 1.05 + row * 2.05
-        ax = _axes(canvas, left, height - top - 1.4, WIDTH_INCHES - left - panel + 0.3, top)
+        ax = axes(canvas, left, height - top - 1.4, WIDTH_INCHES - left - panel + 0.3, top)
         for curve in champion:
             _line(ax, curve, GREY)
         _line(ax, arm, BLUE)
@@ -294,10 +184,10 @@ def _curves_apart(figure: CurvesFigure, champion: list[Curve], arms: list[Curve]
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.tick_params(labelleft=column == 0, labelbottom=i + columns >= len(arms))
-        name = _wrapped(f"{arm.label} (n{NO_BREAK}={NO_BREAK}{arm.n})", int(panel * 13), 2)
+        name = wrapped(f"{arm.label} (n{NO_BREAK}={NO_BREAK}{arm.n})", int(panel * 13), 2)
         ax.set_title(name, fontsize=9, color=BLUE, loc="left", pad=3, parse_math=False)
-        _label_axes(ax, "step" if i + columns >= len(arms) else "", figure.metric.unit or "" if column == 0 else "")
-    _legend(
+        label_axes(ax, "step" if i + columns >= len(arms) else "", figure.metric.unit or "" if column == 0 else "")
+    legend(
         canvas,
         [
             ({"marker": "o", "color": BLUE}, f"arm, {heading_of(figure.metric)}"),
@@ -316,18 +206,18 @@ def _line(ax: Any, curve: Curve, colour: str) -> None:
 def _curve_limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """From the lowest to the highest band, without the first twentieth where a start far off would flatten the rest."""
     ends = [v for c in curves for v in (*c.low[len(c.low) // 20 :], *c.high[len(c.high) // 20 :])]
-    return _limits(ends, 0.06)
+    return limits(ends, 0.06)
 
 
 def _forest(figure: ForestFigure) -> Canvas:
     rows = _forest_rows(figure.effects)
     height = 1.05 + 0.27 * len(rows) + 0.75
-    canvas = _canvas(figure.title, height)
-    ax = _axes(canvas, 2.95, 0.7, 2.5, 0.85)
+    canvas = new_canvas(figure.title, height)
+    ax = axes(canvas, 2.95, 0.7, 2.5, 0.85)
     ax.grid(visible=False)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ends = [e for effect in figure.effects for e in (effect.interval or (effect.estimate, effect.estimate))]
-    ax.set_xlim(*_limits([*ends, 0.0], 0.05))
+    ax.set_xlim(*limits([*ends, 0.0], 0.05))
     zone = figure.metric.min_effect
     if zone:
         ax.axvspan(-zone, zone, color="#eceff2", linewidth=0, zorder=0)
@@ -336,7 +226,7 @@ def _forest(figure: ForestFigure) -> Canvas:
     for y, row in enumerate(rows):
         if isinstance(row, str):
             at = -(2.95 - 0.25) / (WIDTH_INCHES - 2.95 - 2.5)
-            _say(ax, at, y + 0.1, _wrapped(row, 42, 1), fontweight="bold", transform=side, va="center", fontsize=9)
+            say(ax, at, y + 0.1, wrapped(row, 42, 1), fontweight="bold", transform=side, va="center", fontsize=9)
         else:
             _forest_row(ax, y, row, figure)
     ax.set_yticks([])
@@ -344,7 +234,7 @@ def _forest(figure: ForestFigure) -> Canvas:
     ax.xaxis.set_major_locator(MaxNLocator(5))
     unit = figure.metric.difference_unit.strip()
     better = "better →" if figure.metric.sign > 0 else "← better"
-    _label_axes(ax, f"difference in {figure.metric.name}{' (' + unit + ')' if unit else ''}, {better}")
+    label_axes(ax, f"difference in {figure.metric.name}{' (' + unit + ')' if unit else ''}, {better}")
     keys: list[tuple[dict[str, Any], str]] = [({"marker": "o", "color": GREY}, "exploring seeds")]
     kinds = {e.kind for e in figure.effects}
     if "fresh" in kinds:
@@ -354,7 +244,7 @@ def _forest(figure: ForestFigure) -> Canvas:
     colours = {_effect_colour(e) for e in figure.effects}
     named = ((GREEN, "claimed"), (BLUE, "better"), (VERMILION, "worse"), (GREY, "undecided"))
     keys += [({"marker": "_", "mew": 3, "color": c}, text) for c, text in named if c in colours]
-    _legend(canvas, keys)
+    legend(canvas, keys)
     return canvas
 
 
@@ -377,13 +267,13 @@ def _forest_row(ax: Any, y: int, effect: Effect, figure: ForestFigure) -> None:
     fill = colour if effect.interval is not None else PAPER
     x = min(max(effect.estimate, low), high)
     ax.plot([x], [y], mark, mfc=fill, mec=colour, markersize=6 if mark != "D" else 5, zorder=3)
-    name, size = (_wrapped(effect.label, 60, 1), 9) if len(effect.label) <= 38 else (_wrapped(effect.label, 44, 2), 7.5)
-    _say(ax, -0.015, y, name, transform=side, va="center", ha="right", fontsize=size, linespacing=1.05)
+    name, size = (wrapped(effect.label, 60, 1), 9) if len(effect.label) <= 38 else (wrapped(effect.label, 44, 2), 7.5)
+    say(ax, -0.015, y, name, transform=side, va="center", ha="right", fontsize=size, linespacing=1.05)
     digits = decimals_of((effect.interval[1] - effect.interval[0]) / 2) if effect.interval else None
     sign = "+" if effect.estimate > 0 else ""
     said = f"{sign}{number(effect.estimate, digits)}"  # the unit stands at the axis, however long it is
-    _say(ax, 1.02, y, said, transform=side, va="center", fontsize=9, color=INK)
-    _say(ax, 1.27, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
+    say(ax, 1.02, y, said, transform=side, va="center", fontsize=9, color=INK)
+    say(ax, 1.27, y, f"n = {effect.n}  {effect.word}", transform=side, va="center", fontsize=8.5, color=colour)
 
 
 def _effect_colour(effect: Effect) -> str:
@@ -392,25 +282,25 @@ def _effect_colour(effect: Effect) -> str:
 
 
 def _noise(figure: NoiseFigure) -> Canvas:
-    canvas = _canvas(figure.title, 3.7)
+    canvas = new_canvas(figure.title, 3.7)
     metric, unit = figure.metric, figure.metric.difference_unit
-    seeds = _axes(canvas, 0.85, 0.65, 6.1, 0.7)
+    seeds = axes(canvas, 0.85, 0.65, 6.1, 0.7)
     seeds.axhspan(figure.mean - figure.sd, figure.mean + figure.sd, color=BLUE, alpha=0.1, linewidth=0)
     seeds.axhline(figure.mean, color=BLUE, linewidth=1.8)
-    seeds.plot(_jitter(len(figure.values), 0.3), figure.values, "o", color=BLUE, markersize=5.5, alpha=0.7, mec="none")
+    seeds.plot(jitter(len(figure.values), 0.3), figure.values, "o", color=BLUE, markersize=5.5, alpha=0.7, mec="none")
     seeds.set_xlim(-0.7, 0.7)
     seeds.set_xticks([])
-    seeds.set_ylim(*_limits([*figure.values, figure.mean - figure.sd, figure.mean + figure.sd], 0.12))
+    seeds.set_ylim(*limits([*figure.values, figure.mean - figure.sd, figure.mean + figure.sd], 0.12))
     seeds.yaxis.set_major_locator(MaxNLocator(5))
-    _label_axes(seeds, f"{len(figure.values)} baseline seeds", heading_of(metric))
-    ax = _axes(canvas, 4.3, 0.65, 0.35, 0.7)
+    label_axes(seeds, f"{len(figure.values)} baseline seeds", heading_of(metric))
+    ax = axes(canvas, 4.3, 0.65, 0.35, 0.7)
     ax.plot(figure.pairs, figure.detectable, color=INK, linewidth=1.9)
     box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
     for n in figure.looks:
         if n in figure.pairs:
             y = figure.detectable[figure.pairs.index(n)]
             ax.plot([n], [y], "o", color=VERMILION, markersize=6, zorder=3)
-            _say(
+            say(
                 ax,
                 n + 0.3,
                 y + 0.03 * max(figure.detectable),
@@ -424,18 +314,18 @@ def _noise(figure: NoiseFigure) -> Canvas:
     if metric.min_effect:
         ax.axhline(metric.min_effect, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         text = f"smallest worth having, {number(metric.min_effect)}{unit}"
-        _say(ax, figure.pairs[-1] + 0.4, metric.min_effect, text, color=GREY, ha="right", va="bottom")
+        say(ax, figure.pairs[-1] + 0.4, metric.min_effect, text, color=GREY, ha="right", va="bottom")
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    _label_axes(ax, "pairs of seeds", f"detectable difference{' (' + unit.strip() + ')' if unit else ''}")
+    label_axes(ax, "pairs of seeds", f"detectable difference{' (' + unit.strip() + ')' if unit else ''}")
     return canvas
 
 
 def _cost(figure: CostFigure) -> Canvas:
     height = 1.35 + 0.4 * len(figure.costs)
-    canvas = _canvas(figure.title, height)
+    canvas = new_canvas(figure.title, height)
     places = range(len(figure.costs))
-    names = [_wrapped(c.label, 30, 2) for c in figure.costs]
-    runs = _axes(canvas, 2.4, 0.6, 3.35, 0.55)
+    names = [wrapped(c.label, 30, 2) for c in figure.costs]
+    runs = axes(canvas, 2.4, 0.6, 3.35, 0.55)
     runs.barh(places, [c.trained for c in figure.costs], height=0.62, color=BLUE)
     runs.barh(
         places, [c.reused for c in figure.costs], left=[c.trained for c in figure.costs], height=0.62, color="#b9d4e6"
@@ -443,16 +333,16 @@ def _cost(figure: CostFigure) -> Canvas:
     most = max(c.trained + c.reused for c in figure.costs)
     for y, c in enumerate(figure.costs):
         text = f"{c.trained}" + (f" + {c.reused} reused" if c.reused else "")
-        _say(runs, c.trained + c.reused + 0.02 * most, y, text, va="center", fontsize=8.5, color=GREY)
+        say(runs, c.trained + c.reused + 0.02 * most, y, text, va="center", fontsize=8.5, color=GREY)
     runs.set_xlim(0, 1.32 * most)
     runs.set_yticks(places)
     runs.set_yticklabels(names, fontsize=9, color=INK, parse_math=False)
     scale, unit = _time_unit(max(c.seconds for c in figure.costs))
-    times = _axes(canvas, 6.0, 0.6, 0.35, 0.55)
+    times = axes(canvas, 6.0, 0.6, 0.35, 0.55)
     longest = max(c.seconds for c in figure.costs) / scale or 1.0
     times.barh(places, [c.seconds / scale for c in figure.costs], height=0.62, color=ORANGE)
     for y, c in enumerate(figure.costs):
-        _say(
+        say(
             times,
             c.seconds / scale + 0.02 * longest,
             y,
@@ -467,7 +357,7 @@ def _cost(figure: CostFigure) -> Canvas:
         ax.set_ylim(len(figure.costs) - 0.5, -0.5)
         ax.grid(visible=False)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=ax is runs))
-        _label_axes(ax, label)
+        label_axes(ax, label)
     return canvas
 
 

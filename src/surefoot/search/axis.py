@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from optuna.distributions import (
@@ -19,6 +20,8 @@ from surefoot.space import Parameter
 
 # The last place before 1: a share of a distribution is below 1.
 LAST_SHARE = math.nextafter(1.0, 0.0)
+# Between bounds so far out in a tail, a quotient of shares has no digits left.
+SMALLEST_SPAN = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +101,12 @@ def _of_quantiles(parameter: Parameter) -> Axis:
 
 
 def share_of(parameter: Parameter, value: float) -> float:
-    """The middle of the shares at which the parameter has the value, which is the inverse of `value_at`."""
+    """The middle of the shares at which the parameter has the value: the inverse of `value_at`."""
+    if parameter.normal is not None and parameter.is_continuous:
+        shares = [_normal_share(parameter, x) for x in (parameter.low, value, parameter.high)]
+        low, share, high = 0.0 if parameter.low is None else shares[0], shares[1], shares[2]
+        if high - low > SMALLEST_SPAN:
+            return min(max((share - low) / (high - low), 0.0), LAST_SHARE)
 
     def first(is_past: Callable[[float], bool]) -> float:
         low, high = 0.0, LAST_SHARE
@@ -108,3 +116,11 @@ def share_of(parameter: Parameter, value: float) -> float:
         return high
 
     return (first(lambda v: v >= value) + first(lambda v: v > value)) / 2
+
+
+def _normal_share(parameter: Parameter, value: float | None) -> float:
+    """The share of the whole normal distribution below the value; 1 where there is none."""
+    assert parameter.normal is not None
+    if value is None:
+        return 1.0
+    return NormalDist(*parameter.normal).cdf(math.log(value) if parameter.log else value)

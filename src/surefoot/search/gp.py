@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, cast
 
 from optuna.samplers import GPSampler, RandomSampler
 
@@ -21,7 +22,7 @@ class Gp(Modelled):
     name = "gp"
 
     def __init__(self, *arguments: Any) -> None:
-        if importlib.util.find_spec("torch") is None:
+        if not all(map(importlib.util.find_spec, ("torch", "threadpoolctl"))):
             raise MissingExtraError("method gp needs PyTorch: pip install 'surefoot[torch]', or choose method tpe")
         super().__init__(*arguments)
 
@@ -36,8 +37,17 @@ class Gp(Modelled):
             warn_independent_sampling=False,
         )
         trial = self._ledger.open(number)
-        return self._built(number, attempt, sampler.sample_relative(self._ledger.study, trial, self._everywhere()))
+        # With one thread sums have one order, whatever the machine; and beside busy workers it is three times as fast.
+        with _threads_at_most(1):
+            places = sampler.sample_relative(self._ledger.study, trial, self._everywhere())
+        return self._built(number, attempt, places)
 
     def _own_notices(self, is_constrained: bool) -> Sequence[str]:
         conditional = [p for p in self._space.parameters if p.when]
         return self._left_to_chance("models no parameter that exists only under conditions", conditional)
+
+
+def _threads_at_most(count: int) -> AbstractContextManager[Any]:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return cast(AbstractContextManager[Any], threadpool_limits(limits=count))

@@ -83,7 +83,8 @@ class Asha:
         top = climber.reached - 1
         rung = self._rungs[top]
         where = f"{value:.5g} is number {rung.place(number) + 1} of {len(rung.results)} at step {self.step_of(top)}"
-        return Halt(is_pause=self._promotes, reason=f"{where}; the best 1/{self._eta} go on")
+        paused = "paused: " if self._promotes else ""
+        return Halt(is_pause=self._promotes, reason=f"{paused}{where}; the best 1/{self._eta} go on")
 
     def ended(self, number: int, status: Status) -> None:
         """Makes the trial wait where it was paused; any other end is final, save that of a run to be retried."""

@@ -3,6 +3,7 @@
 from surefoot.storage.lock import LockOwner, home_lock
 from surefoot.storage.record import Record
 from surefoot.storage.rows import (
+    AttemptRow,
     EventRow,
     ExperimentRow,
     RevisionRow,
@@ -14,6 +15,7 @@ from surefoot.storage.rows import (
 )
 
 __all__ = [
+    "AttemptRow",
     "EventRow",
     "ExperimentRow",
     "LockOwner",

@@ -2,52 +2,83 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import re
+import random
 import sqlite3
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError, StatementError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.pool import Pool, QueuePool
 
 from surefoot.errors import MissingExtraError, RecordError
 from surefoot.storage import schema
+from surefoot.storage.address import file_of, shown, url_of
+from surefoot.storage.complaints import first_line, why
+from surefoot.storage.patience import is_passing, is_passing_at_first, patiently
+from surefoot.storage.spool import KeptOutcome, Spool
+from surefoot.storage.sqlite_file import SqliteFile, network_file_system
+from surefoot.storage.transaction import Transaction
 
 BUSY_SECONDS = 30.0
-SMALLEST_BYTES = 512  # SQLite would take a shorter file for an empty one, and write over it
+PATIENCE_SECONDS = 120.0
 POSTGRESQL_LOCK = 0x5F00  # one number for all writers of a database, see `_begin_postgresql`
+
+T = TypeVar("T")
+
+
+class Guard(Protocol):
+    """What must hold whenever something is written."""
+
+    def before_writing(self) -> None:
+        """Called before a transaction begins."""
+
+    def check(self, connection: Connection) -> None:
+        """Called once it is alone in writing; raises where this process may not write any more."""
 
 
 class Database:
-    """An open database of ours: reading and writing transactions, errors made kind.
+    """An open database of ours: reading and writing transactions, errors made kind, troubles that pass waited out.
 
     A writing transaction excludes every other writer from its first statement on, so what it reads
     stays true until it commits. Connections are made by the process that uses them, never inherited.
     """
 
-    def __init__(self, where: Path | str, *, read_only: bool = False):
+    def __init__(
+        self,
+        where: Path | str,
+        *,
+        read_only: bool = False,
+        spool: Path | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        busy_seconds: float = BUSY_SECONDS,
+        on_trouble: Callable[[str], None] | None = None,
+    ):
         """Opens a home's `record.db` or a database URL, and makes the tables where there are none."""
         self.is_read_only = read_only
         self.version = schema.VERSION
-        url = _url_of(where)
-        self.path = _file_of(where, url)
-        self.name = str(self.path) if url is None or self.path is not None else _shown(url)
-        self._url = url
-        self._together: Connection | None = None
-        self._identity: tuple[int, int] | None = None
-        self._is_immutable = False
+        self._url = url_of(where)
+        path = file_of(where, self._url)
+        self.name = str(path) if self._url is None or path is not None else shown(self._url)
+        self.patience_seconds, self._busy_seconds = patience_seconds, busy_seconds
+        self._on_trouble = on_trouble
+        self._has_given_up = False
+        self._rng = random.Random()
+        self.file = None if path is None else SqliteFile(path, is_read_only=read_only, busy_seconds=busy_seconds)
+        self.spool = Spool(Path(where) / "spool" if spool is None and self._url is None else spool)
+        self.guards: dict[int, Guard] = {}
+        self._local = threading.local()
         self._inherited: list[Engine] = []
         self._pid = os.getpid()
-        self._prepare_file()
-        self._engine = self._new_engine()
+        self._engine = self.new_engine()
         try:
-            self._prepare_schema()
+            self._prepare()
         except BaseException:
             self.close()
             raise
@@ -61,137 +92,166 @@ class Database:
         """Whether it was opened through its home folder, whose lock guards it; a URL may serve many homes."""
         return self._url is None
 
+    @property
+    def has_server(self) -> bool:
+        """Whether it is on a server, to which a connection may break."""
+        return self.file is None
+
+    @property
+    def network_file_system(self) -> str:
+        """The kind of network file system that the file lies on, or nothing."""
+        return "" if self.file is None else network_file_system(self.file.path)
+
     def close(self) -> None:
         """Ends every connection of this process."""
         if self._pid == os.getpid():
             self._engine.dispose()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the record."""
-        with self._kind_errors("read"), self._connected().connect() as connection, connection.begin():
-            yield connection
+    # --- reading and writing -----------------------------------------------------------------------------------------
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What the work finds in a transaction that sees one state of the record."""
+        with self._kind_errors("read"):
+            transaction = self._transaction
+            return self.patiently(lambda: self.look(work)) if transaction is None else transaction.look(work)
+
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """The same without patience, on a connection of its own; errors come as they are."""
+        with self._connected().connect() as connection, connection.begin():
+            return work(connection)
+
+    def ask(self, action: Callable[[], T]) -> T:
+        """The action with patience, its errors made kind."""
+        with self._kind_errors("written"):
+            return self.patiently(action)
+
+    def write(self, work: Callable[[Transaction], T], outcome: KeptOutcome | None = None) -> T:
+        """What the work gives back, once it is on disk or a part of the transaction that is open.
+
+        It may be called again on another connection, so it must depend on nothing but the record.
+        """
+        with self.together() as transaction, self._kind_errors("written"):
+            return transaction.do(work, outcome)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is alone in writing; it is on disk when the block ends without an error.
+    def together(self) -> Iterator[Transaction]:
+        """One transaction of this thread for all that is written within; it is on disk when the block has ended.
 
-        One that is begun within another is a part of it.
+        Where the block ends with an error nothing of it is written, but the outcomes in it are kept aside.
         """
         if self.is_read_only:
             raise RecordError(f"{self.name} was opened for reading only; open it without read_only to write")
-        if self._together is not None:
-            with self._kind_errors("written"):
-                yield self._together
+        if self._transaction is not None:
+            yield self._transaction
             return
-        engine = self._connected().execution_options(is_writing=True)
-        with self._kind_errors("written"), engine.connect() as connection, connection.begin():
-            self._check_identity()
-            self._together = connection
-            try:
-                yield connection
-            finally:
-                self._together = None
-            self._check_identity()
+        transaction = self._local.transaction = Transaction(self)
+        try:
+            yield transaction
+            with self._kind_errors("written"):
+                transaction.commit()
+        except RecordError as error:
+            raise self._with_whereabouts(error, transaction.keep()) from error.__cause__
+        except BaseException:
+            transaction.keep()
+            raise
+        finally:
+            self._local.transaction = None
+            transaction.close()
+
+    @property
+    def _transaction(self) -> Transaction | None:
+        return getattr(self._local, "transaction", None)
+
+    def begin(self) -> Connection:
+        """A connection in a transaction that is alone in writing."""
+        for guard in list(self.guards.values()):
+            guard.before_writing()
+        connection = self._connected().execution_options(is_writing=True).connect()
+        try:
+            connection.begin()
+            self.check_before_commit()
+            for guard in self.guards.values():
+                guard.check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def check_before_commit(self) -> None:
+        """Raises RecordError where the file is not there any more."""
+        if self.file is not None:
+            self.file.check_identity()
+
+    def patiently(self, action: Callable[[], T], on_trouble: Callable[[], object] | None = None) -> T:
+        """The action, tried again while its trouble passes; after giving up once, the next one is tried once."""
+
+        def tell(error: Exception) -> None:
+            if on_trouble is not None:
+                on_trouble()
+            if self._on_trouble is not None and not self._has_given_up:
+                self._on_trouble(
+                    f"{self.name} cannot be reached just now ({first_line(getattr(error, 'orig', None) or error)}); "
+                    f"trying again for {self.patience_seconds:g} seconds"
+                )
+
+        seconds = 0.0 if self._has_given_up else self.patience_seconds
+        try:
+            found = patiently(action, seconds=seconds, passes=is_passing, on_trouble=tell, rng=self._rng)
+        except Exception as error:
+            self._has_given_up = self._has_given_up or is_passing(error)
+            raise
+        self._has_given_up = False
+        return found
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
-    def _prepare_file(self) -> None:
-        if self.path is None:
-            return
-        if self.is_read_only:
-            if not self.path.exists():
-                raise RecordError(f"there is no record at {self.path}; `surefoot run PLAN` makes one")
-            return
+    def new_engine(self, pool: type[Pool] = QueuePool) -> Engine:
+        """Connections with our settings; nothing is connected yet."""
+        size = {"pool_size": 2} if pool is QueuePool else {}
+        if self.file is not None:
+            engine = create_engine("sqlite://", creator=self.file.connect, poolclass=pool, **size)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        assert self._url is not None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(
-                f"the home must be a folder that can be written; {self.path.parent}: {error.strerror}; "
-                "choose another with --home"
-            ) from error
-
-    def _new_engine(self) -> Engine:
-        if self.path is None:
-            return self._postgresql()
-        engine = create_engine("sqlite://", creator=self._connect_sqlite, poolclass=QueuePool, pool_size=2)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-
-    def _connect_sqlite(self) -> sqlite3.Connection:
-        assert self.path is not None
-        mode = "mode=ro" if self.is_read_only else "mode=rwc"
-        if self._is_immutable:
-            mode += "&immutable=1"
-        uri = f"{self.path.resolve().as_uri()}?{mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        for pragma in ("foreign_keys=ON", "recursive_triggers=ON", "trusted_schema=OFF", "cell_size_check=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-    def _postgresql(self) -> Engine:
-        try:
-            # A schema of our own, because Optuna and MLflow call their tables studies, runs and experiments too.
             engine = create_engine(
-                self._url,  # type: ignore[arg-type]
-                pool_pre_ping=True,
-                pool_size=2,
+                self._url,
+                poolclass=pool,
                 hide_parameters=True,
-                connect_args={"options": "-c search_path=surefoot", "connect_timeout": 10},
+                connect_args=postgresql_settings(self._busy_seconds),
+                **size,
             )
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f'a PostgreSQL record needs {error.name}, which is not installed; pip install "surefoot[postgresql]"'
             ) from error
+        for library in ("psycopg", "sqlalchemy"):
+            # What they tell of connections that broke is said in our own words; a program's own handlers hear it still.
+            logging.getLogger(library).addHandler(logging.NullHandler())
         event.listen(engine, "begin", _begin_postgresql)
         return engine
 
-    def _prepare_schema(self) -> None:
+    def _prepare(self) -> None:
         with self._kind_errors("read" if self.is_read_only else "written"):
-            if self.path is not None:
-                self._check_file()
-            if self.is_read_only:
-                self._check_version_read_only()
-                return
-            engine = self._engine.execution_options(is_writing=True)
-            with engine.connect() as connection, connection.begin():
-                self._create_or_check(connection)
-            if self.path is not None:
-                self._identity = _identity_of(self.path)
+            patiently(
+                self._prepare_schema,
+                seconds=self.patience_seconds,
+                passes=is_passing_at_first,
+                on_trouble=lambda _: None,
+                rng=self._rng,
+            )
 
-    def _check_file(self) -> None:
-        """Names a damaged file before anything is read from it, and switches a sound one to write-ahead logging."""
-        assert self.path is not None
-        if self.path.exists() and 0 < self.path.stat().st_size < SMALLEST_BYTES:
-            raise sqlite3.DatabaseError("file is not a database")
+    def _prepare_schema(self) -> None:
+        if self.file is not None:
+            self.file.check()
         if self.is_read_only:
-            try:
-                self._peek()
-            except sqlite3.OperationalError:
-                # Write-ahead logging wants to write beside the file even to read it. Where the folder is read-only
-                # and nothing waits in the log, the file alone is the whole record.
-                log = self.path.with_name(self.path.name + "-wal")
-                if log.exists() and log.stat().st_size > 0:
-                    raise
-                self._is_immutable = True
-                self._peek()
+            self._check_version_read_only()
             return
-        connection = self._connect_sqlite()
-        try:
-            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if answer != "ok":
-                raise sqlite3.DatabaseError(f"database disk image is malformed: {answer.splitlines()[-1]}")
-            _switch_to_wal(connection)
-        finally:
-            connection.close()
-
-    def _peek(self) -> None:
-        connection = self._connect_sqlite()
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            connection.close()
+        engine = self._engine.execution_options(is_writing=True)
+        with engine.connect() as connection, connection.begin():
+            self._create_or_check(connection)
+        if self.file is not None:
+            self.file.remember()
 
     def _check_version_read_only(self) -> None:
         with self._engine.connect() as connection, connection.begin():
@@ -202,7 +262,7 @@ class Database:
 
     def _create_or_check(self, connection: Connection) -> None:
         """Inside the writer's transaction: of eight processes that come at once, one creates and seven find."""
-        if self.path is None:
+        if self.has_server:
             connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS surefoot")
         tables = inspect(connection).get_table_names()
         if schema.schema_versions.name in tables:
@@ -239,105 +299,53 @@ class Database:
         if self._pid != os.getpid():
             # Kept, not closed: closing SQLite's file in the child could end the parent's log under its feet.
             self._inherited.append(self._engine)
-            self._engine = self._new_engine()
+            self._engine = self.new_engine()
             self._pid = os.getpid()
         return self._engine
-
-    def _check_identity(self) -> None:
-        if self._identity is None or self.path is None:
-            return
-        if _identity_of(self.path) != self._identity:
-            raise RecordError(
-                f"{self.name} was deleted or replaced while it was open, so nothing is written into the void; "
-                "put it back and run again"
-            )
 
     @contextmanager
     def _kind_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except StatementError as error:
-            raise RecordError(self._sentence(error.orig or error, what)) from error
+            raise RecordError(self._sentence(error.orig or error, what, error)) from error
         except sqlite3.Error as error:
-            raise RecordError(self._sentence(error, what)) from error
+            raise RecordError(self._sentence(error, what, error)) from error
         except SQLAlchemyError as error:
-            raise RecordError(self._sentence(error.__cause__ or error, what)) from error
+            raise RecordError(self._sentence(error.__cause__ or error, what, error)) from error
         except (TypeError, ValueError, OverflowError, KeyError) as error:
-            raise RecordError(f"{self.name} cannot be {what}: {_first_line(error)}") from error
+            raise RecordError(f"{self.name} cannot be {what}: {first_line(error)}") from error
 
-    def _sentence(self, error: BaseException, what: str) -> str:
-        complaint = _first_line(error)
-        for pattern, why in COMPLAINTS:
-            if re.search(pattern, complaint, re.IGNORECASE):
-                return f"{self.name} cannot be {what}: {why.format(complaint=complaint)}"
-        return f"{self.name} cannot be {what}: {complaint}"
+    def _sentence(self, complaint: BaseException, what: str, error: Exception) -> str:
+        tried_seconds = self.patience_seconds if self._has_given_up and is_passing(error) else 0.0
+        return f"{self.name} cannot be {what}: {why(complaint, tried_seconds)}"
 
-
-COMPLAINTS = (
-    ("disk is full|no space left", "the disk is full; free some space and run again, nothing recorded so far is lost"),
-    ("disk i/o error", "the disk refuses ({complaint}); look for a full or failing disk and run again"),
-    ("readonly|read-only|permission denied", "it is read-only; make it writable or choose another --home"),
-    ("unable to open", "it cannot be opened; check its folder's rights or choose another --home"),
-    ("locked|busy", f"another process has held it for {BUSY_SECONDS:.0f} seconds; wait for that one and run again"),
-    ("append-only", "the record is append-only; write a new row instead"),
-    ("malformed|not a database|encrypted", "it is damaged ({complaint}); restore a copy or choose another --home"),
-    ("utf-8|decode|expecting", "it is damaged ({complaint}); restore a copy or choose another --home"),
-)
+    def _with_whereabouts(self, error: RecordError, kept: list[KeptOutcome]) -> RecordError:
+        if not kept:
+            return error
+        runs = ", ".join(str(outcome.begun.run_id) for outcome in kept)
+        return type(error)(f"{error}. How run {runs} ended is kept in {self.spool.folder} for the next time")
 
 
-def _url_of(where: Path | str) -> URL | None:
-    """The URL, its driver chosen; None where `where` is a home folder."""
-    if isinstance(where, Path) or "://" not in where:
-        return None
-    try:
-        url = make_url(where)
-        if url.drivername in ("postgresql", "postgres"):
-            url = url.set(drivername="postgresql+psycopg")
-        backend = url.get_backend_name()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        backend = ""
-    if backend not in ("postgresql", "sqlite"):
-        kind = where.partition("://")[0]
-        # The rest of the URL may hold a password, so only its kind is repeated.
-        raise RecordError(f"--store must be postgresql://user@host/name or sqlite:///file; got {kind}://…")
-    return url
-
-
-def _shown(url: URL) -> str:
-    """The URL without its password, wherever that stands."""
-    secrets = [name for name in url.query if "pass" in name.lower()]
-    return url.update_query_dict(dict.fromkeys(secrets, "***")).render_as_string(hide_password=True)
-
-
-def _file_of(where: Path | str, url: URL | None) -> Path | None:
-    if url is None:
-        return Path(where) / "record.db"
-    if url.get_backend_name() != "sqlite":
-        return None
-    if not url.database or url.database == ":memory:":
-        raise RecordError("the record must outlive this process; got a database in memory, give a file or a home")
-    return Path(url.database)
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Retried, because SQLite answers "locked" at once when two processes switch a new file together."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+def postgresql_settings(busy_seconds: float) -> dict[str, object]:
+    """What libpq is told: our own schema, and that neither side waits for ever for one that vanished."""
+    settings = {
+        # A schema of our own, because Optuna and MLflow call their tables studies, runs and experiments too.
+        "search_path": "surefoot",
+        "lock_timeout": round(busy_seconds * 1000),
+        "idle_in_transaction_session_timeout": 60_000,
+        "tcp_keepalives_idle": 30,
+        "tcp_keepalives_interval": 10,
+        "tcp_keepalives_count": 3,
+    }
+    return {
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -351,8 +359,3 @@ def _begin_postgresql(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRESQL_LOCK})
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"://([^:/@\s]*):[^@\s]*@", r"://\1:***@", lines[0])

@@ -66,6 +66,20 @@ class TrialRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AttemptRow:
+    """One attempt at a trial, as short as `status` reads it; RUNNING only while somebody trains it."""
+
+    trial: int
+    run_id: int
+    seed: int
+    status: Status
+    reason: str
+    seconds: float
+    started_at: str
+    finals: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UseRow:
     """A study rests on this run, for this arm of this experiment; `is_own` where it trained the run itself."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from surefoot.choosing import exploring_share
-
-from surefoot.space import Parameter
+from surefoot.reports.space_words import parameter_words
 from surefoot.sweep import Stopping, Sweep
 
 
@@ -12,7 +11,10 @@ def forecast_text(sweep: Sweep) -> str:
     """The sweep in a few lines, for a terminal."""
     lines = [f"sweep {sweep.name}: {sweep.workload_name}, by {sweep.method.name}, seed {sweep.search_seed}"]
     lines += [f"  {metric.goal} {metric.name}" for metric in sweep.targets]
-    lines += [f"  {_parameter(p)}" for p in sweep.space.parameters]
+    lines += [
+        f"  {p.key}: {parameter_words(p)}{' (scientific)' if p.role == 'scientific' else ''}"
+        for p in sweep.space.parameters
+    ]
     lines += [f"  keeps {constraint.text}" for constraint in sweep.space.constraints]
     levels = sweep.space.scientific_levels()
     if len(levels) > 1:
@@ -37,20 +39,6 @@ def stopping_text(stopping: Stopping) -> str:
     if stopping.rule == "patience":
         return f"patience of {stopping.patience} measurements"
     return f"wilcoxon over the seeds at p {stopping.p:g}"
-
-
-def _parameter(parameter: Parameter) -> str:
-    if parameter.choices:
-        said = "one of " + ", ".join(map(str, parameter.choices))
-    elif parameter.kind == "bool":
-        said = "true or false"
-    elif parameter.low is None or parameter.high is None:
-        said = "normal" if parameter.normal else parameter.kind
-    else:
-        said = f"{parameter.low:g} to {parameter.high:g}"
-        said += ", log" if parameter.log else ""
-        said += f", in steps of {parameter.step:g}" if parameter.step else ""
-    return f"{parameter.key}: {said}" + (" (scientific)" if parameter.role == "scientific" else "")
 
 
 def _budget(sweep: Sweep) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.choosing import exploring_share, wanted
-
+from surefoot.choosing import BASE, exploring_share, wanted
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import confirming_seeds
 from surefoot.reports.sweep_story import SweepStory
@@ -17,7 +16,7 @@ from surefoot.storage import Record
 from surefoot.sweep import Sweep
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
 from surefoot.sweeping.registration import Past, Prints, past_of, register_sweep
-from surefoot.sweeping.telling import BASE, candidates_of, fresh_key, tell_sweep
+from surefoot.sweeping.telling import candidates_of, fresh_key, tell_sweep
 from surefoot.sweeping.trials import ABANDONED, ranked
 from surefoot.workload import Workload, check_requirements, find_workload
 

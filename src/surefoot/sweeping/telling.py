@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from surefoot.choosing import Candidate, Chosen, confirmed, wanted
-
+from surefoot.choosing import BASE, Candidate, Chosen, confirmed
 from surefoot.comparison import NoValue, Value
-from surefoot.reports.sweep_story import SweepStory, TrialStory
+from surefoot.reports.sweep_story import CurveStory, FreshStory, SweepStory, TrialStory
 from surefoot.run import Metric, Run, Status
 from surefoot.storage import Record, StudyRow
 from surefoot.sweep import Sweep, sweep_of
 from surefoot.sweeping.registration import Past, past_of
+from surefoot.sweeping.time_left import seconds_left
 from surefoot.sweeping.trials import Trial, TrialState, barred_by, pareto_front, ranked
 
-BASE = -1  # the number under which the sweep's own base takes part in the confirmation
 LARGEST_VALUE = 1e100
+MOST_CURVES = 50
+PAUSED = "paused"  # how the reason of a pause begins
 
 
 def fresh_key(key: str) -> str:
@@ -26,41 +29,66 @@ def fresh_key(key: str) -> str:
 
 def read_sweep_story(record: Record, study: StudyRow) -> SweepStory:
     """The story of a sweep from its record alone: neither its workload nor its data is needed."""
-    revision = record.revisions(study.id)[-1]
-    sweep = sweep_of(revision.known["definition"])
+    sweep = recorded_sweep(record, study.id)
     past = past_of(record, study.id, sweep.name, sweep, sweep.base, None)
-    return tell_sweep(record, study.id, sweep, past)
+    story = tell_sweep(record, study.id, sweep, past)
+    return dataclasses.replace(story, curves=_curves(record, story, past))
+
+
+def recorded_sweep(record: Record, study_id: int) -> Sweep:
+    """The sweep as it was registered last."""
+    revision = record.revisions(study_id)[-1]
+    said = sweep_of(revision.known["definition"])
+    return dataclasses.replace(said, path=revision.plan_path, text=revision.plan_text)
 
 
 def tell_sweep(record: Record, study_id: int, sweep: Sweep, past: Past) -> SweepStory:
-    """The story of a sweep whose past is read."""
+    """The story of a sweep whose past is read, without its curves."""
     states = record.events(study_id, "state")
     state = states[-1].payload if states else {}
+    is_open = not state.get("ending")
     revisions = record.revisions(study_id)
     fresh = record.trial_runs(study_id, fresh_key(sweep.name))
-    best = ranked(past.trials.values(), sweep)
+    fresh_runs = sum(len(runs) for runs in fresh.values())
     counts = record.status_counts()[study_id]
+    trials = [settled(trial, sweep, is_open=is_open) for _, trial in sorted(past.trials.items())]
+    best = ranked(trials, sweep)
+    chosen = choice_of(sweep, best, fresh)
+    is_alive = counts.statuses.get(Status.RUNNING, 0) > 0
+    phase = str(state.get("phase", "exploring"))
     return SweepStory(
         sweep=sweep,
-        phase=str(state.get("phase", "exploring")),
+        phase=phase,
         ending=str(state.get("ending", "")),
-        trials=tuple(
-            _told(trial, sweep, past.runs[number], is_open=not state.get("ending"))
-            for number, trial in sorted(past.trials.items())
-        ),
+        trials=tuple(_told(trial, sweep, past.runs[trial.number], is_alive=is_alive) for trial in trials),
         left_out=past.left_out,
         best=best[0].number if best else None,
-        front=tuple(t.number for t in pareto_front(past.trials.values(), sweep)) if len(sweep.targets) > 1 else (),
-        chosen=choice_of(sweep, best, fresh),
-        fresh_runs=sum(len(runs) for runs in fresh.values()),
+        front=tuple(t.number for t in pareto_front(trials, sweep)) if len(sweep.targets) > 1 else (),
+        chosen=chosen,
+        fresh=fresh_stories(sweep, chosen, fresh),
+        fresh_runs=fresh_runs,
         runs={str(status).lower(): n for status, n in counts.statuses.items()},
         hours=counts.wall_seconds / 3600,
-        seconds_left=_seconds_left(sweep, past),
+        seconds_left=0.0
+        if phase == "done"
+        else seconds_left(sweep, trials, fresh_runs=fresh_runs, is_explored=not is_open),
         revisions=len(revisions),
         registered_at=revisions[0].registered_at,
         notices=tuple(e.payload["text"] for e in record.events(study_id, "notice")),
         provenance=_provenance(past),
     )
+
+
+def settled(trial: Trial, sweep: Sweep, *, is_open: bool) -> Trial:
+    """The trial as a person should see it: while the search is open, one may be paused, or between two of its seeds."""
+    if is_open and trial.state is TrialState.PRUNED and trial.reason.startswith(PAUSED):
+        return dataclasses.replace(trial, state=TrialState.PAUSED)
+    if is_open and trial.state is TrialState.COMPLETE and len(trial.finals) < sweep.seeds:
+        return dataclasses.replace(trial, state=TrialState.WAITING)
+    return trial
+
+
+# --- fresh seeds -----------------------------------------------------------------------------------------------------
 
 
 def candidates_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Sequence[Run]]) -> list[Candidate]:
@@ -80,20 +108,49 @@ def candidates_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Seque
 
 
 def choice_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Sequence[Run]]) -> Chosen | None:
-    """What the fresh seeds said, once they have said all that is wanted; None before."""
-    if sweep.confirmation is None or not fresh or len(sweep.targets) > 1:
+    """What the fresh seeds say so far; None before the first of them has ended."""
+    if sweep.confirmation is None or len(sweep.targets) > 1 or not best:
         return None
     candidates = candidates_of(sweep, best, fresh)
-    metric = sweep.targets[0]
-    if wanted(candidates, metric=metric, confirmation=sweep.confirmation, runs_left=None):
+    if not any(candidate.fresh for candidate in candidates):
         return None
-    return confirmed(candidates, metric=metric, confirmation=sweep.confirmation)
+    return confirmed(candidates, metric=sweep.targets[0], confirmation=sweep.confirmation)
+
+
+def fresh_stories(sweep: Sweep, chosen: Chosen | None, fresh: Mapping[int, Sequence[Run]]) -> tuple[FreshStory, ...]:
+    """The values on fresh seeds of those who stood in the race, in the order of their standing."""
+    if chosen is None:
+        return ()
+    found = []
+    for standing in chosen.standings:
+        last = _last_attempts(fresh.get(standing.number, ()))
+        values = tuple(_value(run, sweep.targets[0].name) for run in last)
+        is_claimed = standing.number in (chosen.number, BASE)
+        found.append(
+            FreshStory(
+                number=standing.number,
+                seeds=tuple(run.seed for run in last),
+                values=values,
+                claiming=_claiming(values, chosen.n) if is_claimed else 0,
+            )
+        )
+    return tuple(story for story in found if story.values)
+
+
+def _claiming(values: Sequence[Value], n: int) -> int:
+    """How many of the last values hold the n numbers that had no part in choosing."""
+    places = [i for i, value in enumerate(values) if not isinstance(value, NoValue)]
+    return len(values) - places[-min(n, len(places))] if n and places else 0
+
+
+def _last_attempts(runs: Sequence[Run]) -> list[Run]:
+    """Each seed's last attempt that has ended, in the order of the seeds."""
+    last = {run.seed: run for run in runs if run.status not in (Status.RUNNING, Status.INTERRUPTED)}
+    return [last[seed] for seed in sorted(last)]
 
 
 def _fresh_values(runs: Sequence[Run], metric: Metric) -> tuple[Value, ...]:
-    """One value a seed, in the order of the seeds, from each seed's last attempt."""
-    last = {run.seed: run for run in runs if run.status not in (Status.RUNNING, Status.INTERRUPTED)}
-    return tuple(_value(last[seed], metric.name) for seed in sorted(last))
+    return tuple(_value(run, metric.name) for run in _last_attempts(runs))
 
 
 def _value(run: Run, metric: str) -> Value:
@@ -105,36 +162,67 @@ def _value(run: Run, metric: str) -> Value:
     return value if abs(value) <= LARGEST_VALUE else NoValue.DIVERGED
 
 
-def _told(trial: Trial, sweep: Sweep, runs: Sequence[Run], *, is_open: bool) -> TrialStory:
-    values = trial.values(sweep.targets) if trial.state is TrialState.COMPLETE else None
+# --- trials ----------------------------------------------------------------------------------------------------------
+
+
+def _told(trial: Trial, sweep: Sweep, runs: Sequence[Run], *, is_alive: bool) -> TrialStory:
     first = sweep.targets[0].name
     last = next((run.finals[first] for run in reversed(runs) if first in run.finals), None)
-    state = TrialState.RUNNING if runs and runs[-1].status is Status.RUNNING else trial.state
-    if state is TrialState.PRUNED and is_open and trial.reason.startswith("paused"):
-        state = TrialState.PAUSED
+    is_running = is_alive and bool(runs) and runs[-1].status is Status.RUNNING
+    state = TrialState.RUNNING if is_running else trial.state
+    values = trial.values(sweep.targets) if state is TrialState.COMPLETE else None
     return TrialStory(
         number=trial.number,
         settings=trial.settings,
         origin=trial.origin,
         state=str(state),
-        reason=trial.reason,
+        reason="" if is_running else trial.reason,
         values=tuple(values or ()),
         per_seed=tuple(final[first] for final in trial.finals.values() if first in final),
         seeds=len(trial.finals),
         attempts=len(runs),
+        retried=retried_of(runs),
         seconds=trial.seconds,
-        last_value=last,
+        since=runs[-1].provenance.started_at if is_running else "",
+        last_value=last if last is None or math.isfinite(last) else None,
         barred_by=barred_by(trial, sweep),
     )
 
 
-def _seconds_left(sweep: Sweep, past: Past) -> float | None:
-    """The training seconds still to come, from the mean of the trials so far; None where no number of trials is set."""
-    ended = [t for t in past.trials.values() if t.has_ended]
-    if sweep.budget.trials is None or not ended:
-        return None
-    mean = sum(t.seconds for t in ended) / len(ended)
-    return mean * max(sweep.budget.trials - len(ended), 0)
+def retried_of(runs: Sequence[Run]) -> int:
+    """How many of a trial's runs came to nothing and were followed by another attempt at the same seed."""
+    lost = (Status.INTERRUPTED, Status.FAILED)
+    seeds_after = [run.seed for run in runs]
+    return sum(run.status in lost and run.seed in seeds_after[i + 1 :] for i, run in enumerate(runs))
+
+
+def _curves(record: Record, story: SweepStory, past: Past) -> tuple[CurveStory, ...]:
+    """The curves of at most fifty trials, where a stopping rule ended or paused one by its steps: the best, and
+    an even sample of the others.
+    """
+    stopping = story.sweep.stopping
+    if stopping is None or stopping.rule == "wilcoxon":
+        return ()
+    if not any(t.state in ("PRUNED", "PAUSED") for t in story.trials):
+        return ()
+    sign = story.objective.sign
+    best = sorted((t for t in story.trials if t.values), key=lambda t: -sign * t.values[0])[: MOST_CURVES // 3]
+    others = [t for t in story.trials if t not in best and past.runs[t.number]]
+    every = max(1, math.ceil(len(others) / (MOST_CURVES - len(best))))
+    shown = sorted([*best, *others[::every]], key=lambda t: t.number)
+    name = story.objective.name
+    measured = record.curves([run.id for t in shown for run in past.runs[t.number]], name)
+    found = []
+    for trial in shown:
+        points = {m.step: m.values[name] for run in past.runs[trial.number] for m in measured.get(run.id, ())}
+        points = {step: value for step, value in points.items() if math.isfinite(value)}
+        steps = tuple(sorted(points))
+        values = tuple(points[step] for step in steps)
+        if stopping.counts == "measurements":
+            steps = tuple(range(1, len(steps) + 1))
+        if steps:
+            found.append(CurveStory(number=trial.number, state=trial.state, steps=steps, values=values))
+    return tuple(found)
 
 
 def _provenance(past: Past) -> dict[str, str]:

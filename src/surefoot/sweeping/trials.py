@@ -66,17 +66,21 @@ class Trial:
 
     def take(self, run: Run) -> None:
         """Adds what a run that has ended says; the state of the trial is its last run's."""
+        self.hear(run.seed, run.status, run.reason, seconds=run.provenance.wall_seconds, finals=run.finals)
+
+    def hear(self, seed: int, status: Status, reason: str, *, seconds: float, finals: Mapping[str, float]) -> None:
+        """The same of a run of which no more than this is known."""
         self.attempts += 1
-        self.seconds += run.provenance.wall_seconds
-        self.reason = run.reason
-        if run.status is Status.COMPLETE:
-            self.finals[run.seed] = run.finals
+        self.seconds += seconds
+        self.reason = reason
+        if status is Status.COMPLETE:
+            self.finals[seed] = finals
             self.state = TrialState.COMPLETE
-        elif run.status is Status.INTERRUPTED:
-            self.broken_off += run.reason == ABANDONED
+        elif status is Status.INTERRUPTED:
+            self.broken_off += reason == ABANDONED
             self.state = TrialState.WAITING
-        elif run.status is not Status.RUNNING:
-            self.state = TrialState(run.status.value)
+        elif status is not Status.RUNNING:
+            self.state = TrialState(status.value)
 
 
 def barred_by(trial: Trial, sweep: Sweep) -> str:

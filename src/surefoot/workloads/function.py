@@ -72,7 +72,8 @@ def _keywords(function: Callable[..., Any], program: Program, config: Any, conte
     given = {name: value for name, value in extra.items() if name in parameters and name not in settings}
     own = [parameter for name, parameter in parameters.items() if name not in given]
     required = [p for p in own if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    whole = "config" if "config" in parameters else required[0].name if len(required) == len(own) == 1 else ""
+    has_config = "config" in parameters and parameters["config"].kind is not inspect.Parameter.VAR_KEYWORD
+    whole = "config" if has_config else required[0].name if len(required) == len(own) == 1 else ""
     keywords = {whole: settings, **given} if whole and whole not in settings else {**settings, **given}
     try:
         signature.bind(**keywords)

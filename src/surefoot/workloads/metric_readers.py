@@ -15,6 +15,7 @@ import functools
 import importlib
 import json
 import math
+import os
 import queue
 import re
 import threading
@@ -30,6 +31,8 @@ from surefoot.run import Measurement
 
 LINGER_SECONDS = 0.25  # a complete step waits so long for more values of its own
 POLL_SECONDS = 1.0
+EXPERIMENT = "surefoot"
+ALLOW_FILES = ("MLFLOW_ALLOW_FILE_STORE", "true")
 SERVER_SECONDS = 30.0  # how long the last look at an MLflow server may take
 NUMBER = r"[-+−]?(?:\d[\d,]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?|[-+]?(?i:nan|inf(?:inity)?)\b"
 # In such a pattern, what matches within a line might not match within a page.
@@ -287,11 +290,15 @@ class MlflowRun:
                 'metrics read from MLflow need mlflow, which is not installed; pip install "surefoot[mlflow]"'
             ) from None
         self._failure: type[Exception] = mlflow.exceptions.MlflowException
-        self._uri = reader.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+        # A store of the run's own is a folder of files: MLflow's database takes seconds to make.
+        self._is_own = not reader.tracking_uri
+        self._uri = reader.tracking_uri or (folder / "mlflow").absolute().as_uri()
+        if self._is_own:
+            os.environ.setdefault(*ALLOW_FILES)
         self._curve, self._names = curve, {script: ours for script, ours in _script_names(reader, names)}
         try:
             self._client: Any = mlflow.MlflowClient(tracking_uri=self._uri)
-            experiment = self._experiment(folder, is_own=not reader.tracking_uri)
+            experiment = self._experiment()
             self._run = self._client.create_run(experiment, tags={"mlflow.runName": folder.name}).info.run_id
         except Exception as error:  # whatever a server, its address or the way to it has
             raise WorkloadError(f"no MLflow run could be made at {shown_uri(self._uri)}: {_said(error)}") from None
@@ -299,6 +306,7 @@ class MlflowRun:
             "MLFLOW_TRACKING_URI": self._uri,
             "MLFLOW_RUN_ID": self._run,
             "MLFLOW_EXPERIMENT_ID": experiment,
+            **(dict([ALLOW_FILES]) if self._is_own else {}),
         }
         self._seen: dict[str, int] = {}
         self._trouble = ""
@@ -340,15 +348,14 @@ class MlflowRun:
                 if self._client.get_run(self._run).info.status == "RUNNING":
                     self._client.set_terminated(self._run, "FINISHED" if is_good else "FAILED")
 
-    def _experiment(self, folder: Path, *, is_own: bool) -> str:
-        found = self._client.get_experiment_by_name("surefoot")
+    def _experiment(self) -> str:
+        found = self._client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
         try:
-            location = {"artifact_location": (folder / "mlflow").as_uri()} if is_own else {}
-            return str(self._client.create_experiment("surefoot", **location))
+            return str(self._client.create_experiment(EXPERIMENT))
         except self._failure:  # another run made it in this moment
-            return str(self._client.get_experiment_by_name("surefoot").experiment_id)
+            return str(self._client.get_experiment_by_name(EXPERIMENT).experiment_id)
 
     def _watch(self) -> None:
         while not self._is_over.wait(POLL_SECONDS):

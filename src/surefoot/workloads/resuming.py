@@ -70,14 +70,14 @@ def leave(
     generators: Mapping[str, Tensor],
 ) -> None:
     """Writes `resume.pt` whole or not at all; `run` is the run's `identity`."""
-    best = folder / "best.pt"
+    weights = model.state_dict()
     content = {
         "run": run,
         "progress": asdict(progress),
-        "model": model.state_dict(),
+        "model": weights,
         "optimizer": optimizer.state_dict(),
         "generators": dict(generators),
-        "best": torch.load(best, map_location="cpu", weights_only=True) if progress.best_step else {},
+        "best": _best(folder, progress, weights),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -118,7 +118,7 @@ def forget(folder: Path) -> None:
 def write_state(state: Mapping[str, Tensor], path: Path) -> None:
     """Writes tensors by name so that the path holds the whole old file or the whole new one, at any moment."""
     buffer = io.BytesIO()
-    torch.save(dict(state), buffer)
+    torch.save({name: value.detach().cpu().contiguous() for name, value in state.items()}, buffer)
     write_whole(path, buffer.getvalue())
 
 
@@ -133,6 +133,16 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _best(folder: Path, progress: Progress, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of `best.pt`; the very tensors given where those are the best, which saves writing them twice."""
+    if progress.best_step == progress.step:
+        return weights
+    if not progress.best_step:
+        return {}
+    best: dict[str, Tensor] = torch.load(folder / "best.pt", map_location="cpu", weights_only=True)
+    return best
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -362,7 +362,7 @@ def _optimizer_text(optimizer: torch.optim.Optimizer) -> str:
 
 def write_checkpoint(model: nn.Module, path: Path) -> None:
     """Writes the state_dict so that the path holds the whole old file or the whole new one, at any moment."""
-    resuming.write_state({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
+    resuming.write_state(model.state_dict(), path)
 
 
 def read_checkpoint(model: nn.Module, path: Path) -> nn.Module:

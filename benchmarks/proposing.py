@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+
 from figures import Figure, at_most, publish, told
 from surefoot.run import Metric, Status
 from surefoot.search import Search
@@ -136,15 +137,25 @@ def suggested_distributions() -> dict[str, Any]:
     return trial.distributions
 
 
-def in_turn(ours: Callable[[], None], theirs: Callable[[], None], rounds: int) -> tuple[float, float]:
-    """Median milliseconds of both, taken in turn so that a busy machine is busy for both."""
-    times: tuple[list[float], list[float]] = ([], [])
+def in_turn(ours: Callable[[], None], theirs: Callable[[], None], rounds: int) -> tuple[float, float, float]:
+    """Median milliseconds of both, and the median ratio of a round of ours to the one of theirs just after it."""
+    pairs: list[tuple[float, float]] = []
     for _ in range(rounds + 2):
-        for work, found in zip((ours, theirs), times, strict=True):
-            began = time.perf_counter()
-            work()
-            found.append(1e3 * (time.perf_counter() - began))
-    return statistics.median(times[0][2:]), statistics.median(times[1][2:])
+        began = time.perf_counter()
+        ours()
+        between = time.perf_counter()
+        theirs()
+        pairs.append((1e3 * (between - began), 1e3 * (time.perf_counter() - between)))
+    mine, other = zip(*pairs[2:], strict=True)
+    return statistics.median(mine), statistics.median(other), statistics.median(a / b for a, b in pairs[2:])
+
+
+def beside(cell: str, sides: tuple[float, float, float], *, is_bound: bool) -> list[Figure]:
+    """The ratio, against its bound where it has one, and both sides."""
+    ours, theirs, ratio = sides
+    what = "of the time of Optuna alone"
+    figure = at_most(cell, what, ratio, BOUND) if is_bound else told(cell, what, ratio)
+    return [figure, told(cell, "ms a proposal, ours", ours), told(cell, "ms a proposal, Optuna", theirs)]
 
 
 def rebuilding(method: str, past: list[tuple[dict[str, Any], float]]) -> Figure:
@@ -180,18 +191,10 @@ def main() -> int:
         for method in ("tpe", "nsga2", "cmaes"):
             search = recalled(method, past[:count])
             search.ask()
-            ours, theirs = in_turn(asking_us(search), asking_optuna(method, past[:count]), arguments.asks)
-            cell = f"{method} at {count:,} trials"
-            ratio = "of the time of Optuna alone"
-            shown.append(
-                at_most(cell, ratio, ours / theirs, BOUND) if method == "tpe" else told(cell, ratio, ours / theirs)
-            )
-            shown += [told(cell, "ms a proposal, ours", ours), told(cell, "ms a proposal, Optuna", theirs)]
-    ours, theirs = in_turn(asking_us(recalled("gp", past[:100])), asking_optuna("gp", past[:100]), 10)
-    shown += [
-        told("gp at 100 trials", "ms a proposal, ours", ours),
-        told("gp at 100 trials", "ms a proposal, Optuna", theirs),
-    ]
+            sides = in_turn(asking_us(search), asking_optuna(method, past[:count]), arguments.asks)
+            shown += beside(f"{method} at {count:,} trials", sides, is_bound=method == "tpe")
+    sides = in_turn(asking_us(recalled("gp", past[:100])), asking_optuna("gp", past[:100]), 10)
+    shown += beside("gp at 100 trials", sides, is_bound=False)
     shown += [rebuilding(method, past) for method in ("tpe", "nsga2", "cmaes", "sobol", "random")]
     shown.append(memory(past))
     return publish("Proposing: what the model's proposals cost beside Optuna", shown, arguments.json)

@@ -24,8 +24,8 @@ NOTES = {
     "times in 100 here, as a config has only two to five recorded seeds and five draws of them are often alike; with "
     "normal noise it holds (tests/test_choosing.py).",
     "proposing": "Ours are made anew for every proposal, so that a resumed search goes on as without a break; for the "
-    "Gaussian process that costs the start from its last fit. Optuna's own side of nsga2 and cmaes finds no "
-    "generations in the past that it is given, and begins them anew.",
+    "Gaussian process that costs the start from its last fit, and one thread instead of all gains more. Optuna's own "
+    "side of nsga2 and cmaes finds no generations in the past that it is given, and begins them anew.",
     "training": "Missed for the net without normalisation: channels-last layout, fused Adam, memory kept by malloc "
     "and no synchronisation in the loop bring it this far; the rest of its time is convolutions that all sides share.",
     "promotion": "The same quality: the median of what random search has after so many whole trainings; it is reached "

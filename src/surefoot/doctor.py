@@ -27,8 +27,10 @@ NEEDED = (
     "rich",
     "filelock",
     "psutil",
+    "optuna",
+    "cmaes",
 )
-EXTRAS: Mapping[str, str] = {"torch": "torch", "scikit-learn": "torch", "psycopg": "postgresql"}
+EXTRAS: Mapping[str, str] = {"torch": "torch", "scikit-learn": "torch", "psycopg": "postgresql", "ray": "ray", "mlflow-skinny": "mlflow"}
 LEAST_FREE_GIB = 1.0
 
 

@@ -52,11 +52,13 @@ class Stopping:
 class Confirmation:
     """After exploring: the best `top` configs race on fresh seeds by halves, and `seeds` further ones are claimed.
 
+    With `has_base` the sweep's base trains on the chosen config's seeds too, so that a gain over it can be told.
     `surefoot.choosing` has the rounds; the defaults left the least regret on the tables of benchmarks/regret.py.
     """
 
     top: int = 8
     seeds: int = 5
+    has_base: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +151,7 @@ class Sweep:
             "stopping": stopping,
             "first": [dict(config) for config in self.first],
             "budget": [self.budget.trials, self.budget.runs, self.budget.hours, self.budget.run_minutes],
-            "confirmation": self.confirmation and [self.confirmation.top, self.confirmation.seeds],
+            "confirmation": self.confirmation and [getattr(self.confirmation, name) for name in Confirmation.__slots__],
             "seeds": self.seeds,
             "search_seed": self.search_seed,
             "retries": self.retries,
@@ -178,7 +180,7 @@ def sweep_of(definition: Mapping[str, Any]) -> Sweep:
         stopping=Stopping(**stopping) if stopping else None,
         first=tuple(definition["first"]),
         budget=SweepBudget(trials=trials, runs=runs, hours=hours, run_minutes=run_minutes),
-        confirmation=Confirmation(top=confirmation[0], seeds=confirmation[1]) if confirmation else None,
+        confirmation=Confirmation(**dict(zip(Confirmation.__slots__, confirmation, strict=True))) if confirmation else None,
         seeds=definition["seeds"],
         search_seed=definition["search_seed"],
         retries=definition["retries"],

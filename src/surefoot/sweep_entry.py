@@ -75,8 +75,9 @@ class SweepBudgetEntry(Strict):
 class ConfirmEntry(Strict):
     """How the best trials are confirmed."""
 
-    top: AtLeastOne = 3
+    top: AtLeastOne = 8
     seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 5
+    base: bool = False
 
 
 class StoppingEntry(Strict):
@@ -99,7 +100,18 @@ class StoppingEntry(Strict):
     max_resource: AtLeastOne | None = None
 
 
-class SweepEntry(ProgramEntry):
+class SpaceEntry(Strict):
+    """A space of settings, and how it is searched."""
+
+    parameters: dict[str, Any]
+    constraints: list[str] = Field(default_factory=list)
+    first: list[dict[str, Any]] = Field(default_factory=list)
+    method: Any = None
+    stop_early: Any = None
+    search_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class SweepEntry(ProgramEntry, SpaceEntry):
     """A Surefoot sweep: a search over a space of settings."""
 
     sweep: Name
@@ -111,14 +123,8 @@ class SweepEntry(ProgramEntry):
     direction: Goal | None = None
     directions: list[Goal] | None = None
     objective: Any = None
-    method: Any = None
-    parameters: dict[str, Any]
-    constraints: list[str] = Field(default_factory=list)
-    first: list[dict[str, Any]] = Field(default_factory=list)
     budget: SweepBudgetEntry = SweepBudgetEntry()
-    stop_early: Any = None
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
-    search_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     confirm: Any = None
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     most_failures: AtLeastOne = 5

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pydantic import BaseModel
-
 from surefoot.entry import came, folder_name_mistake, hinted, name_mistake, shaped
-from surefoot.errors import PlanError, SurefootError, quoted
+from surefoot.errors import SurefootError
 from surefoot.plan_document import Path_, PlanDocument, read_text
 from surefoot.program import Program
 from surefoot.program_entry import ProgramEntry, ProgramReader, is_seed_told
-from surefoot.ranges import RangeEntry
 from surefoot.run import Metric
-from surefoot.search.methods import check_method
-from surefoot.search.stopping import check_stopping
-from surefoot.sweep import METHODS, STOPPING_RULES, Confirmation, Method, Stopping, Sweep, SweepBudget
-from surefoot.sweep_entry import (
-    ENTRIES,
-    METHOD_WORDS,
-    RULE_WORDS,
-    STOPPING_KEYS,
-    STOPPING_WORDS,
-    ConfirmEntry,
-    Goal,
-    StoppingEntry,
-    SweepEntry,
-    SweepMetricEntry,
-)
+from surefoot.search_entry import SearchReader, complete_schema
+from surefoot.sweep import Confirmation, Method, Sweep, SweepBudget
+from surefoot.sweep_entry import ENTRIES, ConfirmEntry, Goal, SweepEntry, SweepMetricEntry
 from surefoot.sweep_space import SpaceReader
 from surefoot.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.workload import Workload, find_workload
@@ -58,22 +43,10 @@ def parse_sweep(text: str, path: str = "sweep.yaml") -> Sweep:
 def sweep_schema() -> dict[str, Any]:
     """The JSON Schema of a sweep, for editors."""
     schema = SweepEntry.model_json_schema(by_alias=True)
-    parts: dict[str, type[BaseModel]] = {
-        "RangeEntry": RangeEntry,
-        "StoppingEntry": StoppingEntry,
-        "ConfirmEntry": ConfirmEntry,
-    }
-    for name, shape in parts.items():
-        schema["$defs"][name] = shape.model_json_schema(by_alias=True)
-    plain = {"type": ["string", "number", "boolean", "array"]}
-    entry = {name: {"$ref": f"#/$defs/{name}"} for name in parts}
+    schema["$defs"]["ConfirmEntry"] = ConfirmEntry.model_json_schema(by_alias=True)
     keys = schema["properties"]
-    keys["parameters"]["additionalProperties"] = {"anyOf": [entry["RangeEntry"], plain]}
-    keys["stop_early"] = {"anyOf": [entry["StoppingEntry"], {"enum": [*STOPPING_RULES, False]}]}
-    keys["confirm"] = {"anyOf": [entry["ConfirmEntry"], {"type": "boolean"}]}
-    names = [*METHODS, *METHOD_WORDS]
-    with_name = {"type": "object", "properties": {"name": {"enum": names}}, "required": ["name"]}
-    keys["method"] = {"anyOf": [{"enum": names}, with_name]}
+    complete_schema(keys, schema["$defs"])
+    keys["confirm"] = {"anyOf": [{"$ref": "#/$defs/ConfirmEntry"}, {"type": "boolean"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot sweep"}
 
 
@@ -95,10 +68,18 @@ class _Checker:
         reader = SpaceReader(self.document, entry, self.workload, metrics)
         space, base = reader.space, reader.base
         workload = entry.workload or self._program(metrics, {*base, *space.names()})
-        can_resume = self.workload.resumes if self.workload else entry.resumes
-        method = self._method(objectives)
+        words = SearchReader(
+            document=self.document,
+            entry=entry,
+            objectives=len(objectives),
+            seeds=entry.seeds,
+            can_resume=self.workload.resumes if self.workload else entry.resumes,
+            workload=self.workload.name if self.workload else "",
+        )
+        method = words.method()
         if method.name == "grid":
-            reader.check_grid()
+            budget = entry.budget
+            reader.check_grid((("budget", "trials"), budget.trials, 1), (("budget", "runs"), budget.runs, entry.seeds))
         return Sweep(
             name=entry.sweep,
             description=entry.description.strip(),
@@ -108,7 +89,7 @@ class _Checker:
             space=space,
             base=base,
             method=method,
-            stopping=self._stopping(can_resume, objectives),
+            stopping=words.stopping(),
             first=reader.first(),
             budget=self._budget(method),
             confirmation=self._confirmation(objectives),
@@ -123,13 +104,6 @@ class _Checker:
 
     def _refuse(self, where: Path_, message: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
         self.document.refuse(where, hinted(message, word, known) if word else message)
-
-    def _ask(self, check: Callable[[Any], None], value: Any, where: Path_) -> None:
-        """Refuses, by its line, what another room's check refuses."""
-        try:
-            check(value)
-        except SurefootError as error:
-            raise PlanError(f"{self.document.path}:{self.document.line(where)}: {error}") from error
 
     def _workload(self) -> Workload | None:
         entry = self.entry
@@ -223,77 +197,12 @@ class _Checker:
             self._refuse(("objective",), f"must name one metric, or several different ones; got {came(written)}")
         return tuple(listed)
 
-    def _method(self, objectives: Sequence[str]) -> Method:
-        written = self.entry.method
-        if written is None:
-            written = "tpe" if len(objectives) == 1 else "nsga2"
-        options = dict(written) if isinstance(written, dict) else {"name": written}
-        where: Path_ = ("method", "name") if isinstance(written, dict) else ("method",)
-        if "name" not in options:
-            self._refuse(("method",), 'must have "name"')
-        said = options.pop("name")
-        name = METHOD_WORDS.get(said.lower(), said.lower()) if isinstance(said, str) else said
-        for method in METHODS:
-            if name == method:
-                break
-        else:
-            message = f"must be one of {', '.join(METHODS)}; got {came(said)}"
-            self._refuse(where, message, str(said), [*METHODS, *METHOD_WORDS])
-        if (len(objectives) > 1) != (name == "nsga2"):
-            advice = "nsga2 searches for several metrics" if name != "nsga2" else "name a list of them, or use tpe"
-            self._refuse(where, f"does not fit {len(objectives)} objective{'s' * (len(objectives) > 1)}; {advice}")
-        found: dict[str, Any] = {"name": method}
-        for key, value in options.items():
-            self._ask(check_method, Method(**found, options={key: value}), ("method", key))
-        asked = Method(**found, options=options)
-        self._ask(check_method, asked, ("method",))
-        return asked
-
     def _budget(self, method: Method) -> SweepBudget:
         entry = self.entry.budget
         trials = entry.trials
         if method.name != "grid" and (trials, entry.runs, entry.hours) == (None, None, None):
             trials = USUAL_TRIALS
         return SweepBudget(trials=trials, runs=entry.runs, hours=entry.hours, run_minutes=entry.run_minutes)
-
-    def _stopping(self, can_resume: bool, objectives: Sequence[str]) -> Stopping | None:
-        written = self.entry.stop_early
-        if written is None or written is False:
-            return None
-        if len(objectives) > 1:
-            self._refuse(("stop_early",), "needs one objective to judge by; several are searched for")
-        told = {"rule": written} if isinstance(written, str) else written
-        entry = shaped(StoppingEntry, self.document, told, ("stop_early",))
-        where: Path_ = ("stop_early", "rule") if isinstance(written, dict) else ("stop_early",)
-        name = RULE_WORDS.get(entry.rule.lower(), entry.rule.lower())
-        for rule in STOPPING_RULES:
-            if name == rule:
-                break
-        else:
-            message = f"must be one of {', '.join(STOPPING_RULES)}; got {quoted(entry.rule)}"
-            self._refuse(where, message, entry.rule, STOPPING_RULES)
-        found: dict[str, Any] = {}
-        for key in told:
-            meaning = STOPPING_WORDS.get(key, key)
-            if key == "rule":
-                continue
-            if meaning not in STOPPING_KEYS[rule]:
-                listed = ", ".join(STOPPING_KEYS[rule])
-                self._refuse(("stop_early", key), f"is nothing that {rule} knows; it knows {listed}")
-            if meaning in found:
-                self._refuse(("stop_early", key), f"is a synonym of {meaning}; write one of them")
-            found[meaning] = getattr(entry, key)
-        stopping = Stopping(**{"rule": rule, **{key: value for key, value in found.items() if value is not None}})
-        self._check_stopping(stopping, can_resume)
-        return stopping
-
-    def _check_stopping(self, stopping: Stopping, can_resume: bool) -> None:
-        self._ask(check_stopping, stopping, ("stop_early",))
-        if stopping.promotes and not can_resume:
-            advice = f"{self.workload.name} cannot" if self.workload else "say resumes: true where the script can"
-            self._refuse(("stop_early", "promotes"), f"needs runs that go on from their checkpoints; {advice}")
-        if stopping.rule == "wilcoxon" and self.entry.seeds < 2:
-            self._refuse(("stop_early",), "of rule wilcoxon compares seed by seed; say seeds: 5 or so")
 
     def _confirmation(self, objectives: Sequence[str]) -> Confirmation | None:
         written = self.entry.confirm
@@ -304,4 +213,6 @@ class _Checker:
         if len(objectives) > 1:
             self._refuse(("confirm",), "needs one objective to race for; several are searched for")
         entry = shaped(ConfirmEntry, self.document, written, ("confirm",))
-        return Confirmation(top=entry.top, seeds=entry.seeds)
+        if entry.base and self.workload is None:
+            self._refuse(("confirm", "base"), "needs a workload, whose base is a whole config; a script's is not")
+        return Confirmation(top=entry.top, seeds=entry.seeds, has_base=entry.base)

@@ -13,37 +13,55 @@ from surefoot.parameter import MOST_LEVELS
 from surefoot.plan_document import Path_, PlanDocument
 from surefoot.ranges import Asked, Fixed, read_setting
 from surefoot.run import Metric
+from surefoot.settings import Settings
 from surefoot.space import Constraint, Parameter, SearchSpace, constraint
-from surefoot.sweep_entry import SweepEntry
+from surefoot.sweep_entry import SpaceEntry, SweepEntry
 from surefoot.workload import Workload, as_config
 
 # How many draws are tried before a constraint, or a config to begin with, is called impossible.
 MOST_DRAWS = 2000
+# Each value of a scientific parameter is tuned by itself.
+MOST_STRATA = 100
 
 
 class SpaceReader:
     """Turns what is written of settings into `space` and `base`, or refuses the first mistake.
 
-    `base` holds the settings that every config starts from: the workload's defaults, then what the file says.
+    `base` holds the settings that every config starts from: a sweep's are the workload's defaults, then what the
+    file says. A search in a plan starts from its champion: `base` are the settings in which that is known to be
+    the baseline, and `settings` those it may have. `above` is where the search stands in the document.
     """
 
     def __init__(
-        self, document: PlanDocument, entry: SweepEntry, workload: Workload | None, metrics: Sequence[Metric]
+        self,
+        document: PlanDocument,
+        entry: SpaceEntry,
+        workload: Workload | None,
+        metrics: Sequence[Metric],
+        *,
+        settings: Settings | None = None,
+        base: Mapping[str, Any] | None = None,
+        above: Path_ = (),
     ) -> None:
-        self.document, self.entry, self.workload, self.metrics = document, entry, workload, metrics
+        self.document, self.entry, self.workload, self.metrics, self.above = document, entry, workload, metrics, above
+        self.settings = settings or Settings(space=workload.space if workload else None)
+        self._is_in_plan = base is not None
         # Where each parameter of the space is written, and the settings that do not vary.
         self._places: list[Path_] = []
         self._fixed: dict[str, Any] = {}
         parameters = self._parameters()
-        self.base = self._base()
+        self.base = self._base() if base is None else dict(base)
         self.space = self._space(parameters)
 
     def first(self) -> tuple[dict[str, Any], ...]:
         """The configs to begin with; what one leaves open is drawn at random, by the search's seed."""
         return tuple(self._first(config, i) for i, config in enumerate(self.entry.first))
 
-    def check_grid(self) -> None:
-        """Refuses what no grid can hold, and a grid that the budget cannot."""
+    def check_grid(self, *budgets: tuple[Path_, int | None, int]) -> int:
+        """How many points the grid has; refuses what no grid can hold, and a grid that a budget cannot.
+
+        A budget is where it is written, how much it is, and how much of it a point needs.
+        """
         space = self.space
         for parameter, place in zip(space.parameters, self._places, strict=True):
             if (parameter.level_count or MOST_LEVELS + 1) > MOST_LEVELS:
@@ -52,20 +70,19 @@ class SpaceReader:
         points = space.grid_size(is_constrained=False)
         if points <= MOST_LEVELS:
             points = space.grid_size()
-        budget, seeds = self.entry.budget, self.entry.seeds
         if points == 0:
             self._refuse(("constraints",), "must leave something to try; no point of the grid keeps them")
-        for key, most, needed in (("trials", budget.trials, points), ("runs", budget.runs, points * seeds)):
-            if most is not None and needed > most:
-                message = (
-                    f"must be at least {needed:,}, which the grid needs; got {most}. Raise it, or take fewer values"
-                )
-                self._refuse(("budget", key), message)
+        for where, most, each in budgets:
+            if most is not None and points * each > most:
+                needed = f"{points * each:,}"
+                message = f"must be at least {needed}, which the grid needs; got {most}. Raise it, or take fewer values"
+                self._refuse(where, message)
         if points > MOST_LEVELS:
             self._refuse(("method",), f"must be another than grid for {points:,} points; take fewer values, or sobol")
+        return points
 
     def _refuse(self, where: Path_, message: str, word: str = "", known: Sequence[str] = ()) -> NoReturn:
-        self.document.refuse(where, hinted(message, word, known) if word else message)
+        self.document.refuse((*self.above, *where), hinted(message, word, known) if word else message)
 
     def _parameters(self) -> tuple[Parameter, ...]:
         found: list[Parameter] = []
@@ -75,49 +92,52 @@ class SpaceReader:
             if mistake:
                 self._refuse(where, mistake)
             own = self._own(name, where)
-            asked = Asked(document=self.document, name=name, where=where, kind=own.kind if own else "")
+            kind = own.kind if own else ""
+            asked = Asked(document=self.document, name=name, where=(*self.above, *where), kind=kind)
             for one, place in read_setting(asked, written):
+                place = place[len(self.above) :]
                 if isinstance(one, Fixed):
                     self._fix(name, one.value, where)
                 else:
                     self._places.append(place)
-                    found.append(self._fitting(one, own, place) if own else one)
+                    found.append(self._fitting(one, own, place))
         if not found:
             self._refuse(("parameters",), "must hold at least one range or list of choices; nothing varies")
         return tuple(found)
 
     def _own(self, name: str, where: Path_) -> Parameter | None:
-        """The workload's own parameter of that name; refuses a name that it does not have."""
-        if self.workload is None:
-            return None
+        """The workload's own parameter of that name, if it has such; refuses a name that it does not know."""
         try:
-            self.workload.space.checked({name: None})
-        except SpaceError as error:
-            if not self.workload.space.named(name):
-                self._refuse(where, str(error).removeprefix(f"{name} "))
-        return self.workload.space.named(name)[0]
-
-    def _fix(self, name: str, value: Any, where: Path_) -> None:
-        if name in self.entry.base and self.entry.base[name] != value:
-            self._refuse(where, f"is {quoted(value)} here and {quoted(self.entry.base[name])} in base; write it once")
-        self._fixed[name] = self._setting(name, value, where)
-
-    def _setting(self, name: str, value: Any, where: Path_) -> Any:
-        """The value in the workload's own type, or as it is for a program."""
-        if self.workload is None:
-            if isinstance(value, dict):
-                self._refuse(where, f"must be a plain value; got {came(value)}")
-            return value
-        try:
-            return self.workload.space.checked({name: value})[name]
+            return self.settings.parameter(name)
         except SpaceError as error:
             self._refuse(where, str(error).removeprefix(f"{name} "))
 
-    def _fitting(self, parameter: Parameter, own: Parameter, where: Path_) -> Parameter:
+    def _fix(self, name: str, value: Any, where: Path_) -> None:
+        if self._is_in_plan:
+            self._refuse(where, f"must vary; {quoted(value)} alone belongs to the baseline, or to an arm of its own")
+        base = self.entry.base if isinstance(self.entry, SweepEntry) else {}
+        if name in base and base[name] != value:
+            self._refuse(where, f"is {quoted(value)} here and {quoted(base[name])} in base; write it once")
+        self._fixed[name] = self._setting(name, value, where)
+
+    def _setting(self, name: str, value: Any, where: Path_) -> Any:
+        """The value in the setting's own type, or as it is where any will do."""
+        if isinstance(value, dict):
+            self._refuse(where, f"must be a plain value; got {came(value)}")
+        try:
+            return self.settings.checked(name, value)
+        except SpaceError as error:
+            self._refuse(where, str(error).removeprefix(f"{name} "))
+
+    def _fitting(self, parameter: Parameter, own: Parameter | None, where: Path_) -> Parameter:
         """The parameter within what its workload can train."""
         if parameter.kind in ("categorical", "bool"):
-            values = tuple(self._setting(own.name, value, where) for value in parameter.levels())
+            values = tuple(self._setting(parameter.name, value, where) for value in parameter.levels())
             return replace(parameter, choices=values) if parameter.kind == "categorical" else parameter
+        if own is None:
+            if self.settings.names:
+                self._refuse(where, "must be a list of choices, as the baseline's value is no number; got a range")
+            return parameter
         if own.kind in ("categorical", "bool"):
             self._refuse(where, f"must be choices among {', '.join(map(str, own.levels()))}; got a range")
         if own.kind == "int" and (parameter.kind == "float" or (parameter.step or 1) % 1):
@@ -132,7 +152,8 @@ class SpaceReader:
         return replace(parameter, low=low, high=own.high if parameter.high is None else parameter.high)
 
     def _base(self) -> dict[str, Any]:
-        given = {name: self._setting(name, value, ("base", name)) for name, value in self.entry.base.items()}
+        written = self.entry.base if isinstance(self.entry, SweepEntry) else {}
+        given = {name: self._setting(name, value, ("base", name)) for name, value in written.items()}
         for name in given:
             mistake = name_mistake(name)
             if mistake:
@@ -150,6 +171,7 @@ class SpaceReader:
         space = SearchSpace(parameters=parameters)
         for place, mistake in space.mistakes():
             self._refuse(("parameters",) if place is None else self._places[place], mistake)
+        self._check_roles(space)
         for metric in self.metrics:
             if metric.name in space.names():
                 self._refuse(("parameters", metric.name), "must have another name: a metric is called so")
@@ -161,6 +183,19 @@ class SpaceReader:
             )
         return space
 
+    def _check_roles(self, space: SearchSpace) -> None:
+        """Refuses scientific parameters whose values cannot each be tuned alike."""
+        scientific = {p.name for p in space.parameters if p.role == "scientific"}
+        for parameter, place in zip(space.parameters, self._places, strict=True):
+            if parameter.role != "scientific":
+                continue
+            if (parameter.level_count or MOST_STRATA + 1) > MOST_STRATA:
+                advice = "give it a step, or choices"
+                self._refuse(place, f"must have at most {MOST_STRATA} values, as its role is scientific; {advice}")
+            for name in parameter.when:
+                if name not in scientific:
+                    self._refuse(place, f"is scientific, so what its `when` names must be too; {name} is not")
+
     def _constraint(self, text: str, place: int, space: SearchSpace) -> Constraint:
         where = ("constraints", place)
         varied = space.names()
@@ -168,6 +203,9 @@ class SpaceReader:
         try:
             limit = constraint(text)
             for name in limit.names:
+                if name not in known and name in self.settings.names:
+                    advice = "let it vary here, too"
+                    self._refuse(where, f"must not name {name}, which an earlier experiment may change; {advice}")
                 if name not in known:
                     self._refuse(where, f"must name settings and metrics; got {quoted(name)}", name, known)
                 if not all(_is_number(value) for p in space.named(name) for value in (p.choices or (0,))):

@@ -15,14 +15,26 @@ from ruamel.yaml import YAML
 
 from surefoot.plan_file import plan_schema, read_plan
 from surefoot.study.forecast import forecast
+from surefoot.sweep_file import read_sweep, sweep_schema
 from surefoot.workload import find_workload
 
 PROJECT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted((PROJECT / "examples").glob("*.yaml"))
+SWEEPS = sorted((PROJECT / "examples").glob("sweep_*.yaml"))
+EXAMPLES = sorted(set((PROJECT / "examples").glob("*.yaml")) - set(SWEEPS))
 
 
 def data_root() -> Path:
     return Path(os.environ.get("SUREFOOT_DATA") or PROJECT.parent / "shared" / "data")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
+def test_a_sweep_is_sound_and_its_rungs_are_measured(path):
+    jsonschema.validate(YAML(typ="safe", pure=True).load(path), sweep_schema())
+    sweep = read_sweep(path)
+    assert sweep.notices == ()
+    assert find_workload(sweep.workload).resumes
+    assert sweep.stopping.max_steps == sweep.base["steps"]
+    assert sweep.stopping.min_steps % sweep.base["eval_every"] == 0
 
 
 def test_both_examples_are_there():

@@ -281,6 +281,18 @@ def test_a_bad_node_is_left_out_and_its_runs_are_tried_elsewhere(cluster, tmp_pa
     assert "is left out: 3 runs in a row failed there" in notice
 
 
+def test_a_node_without_surefoot_is_left_out(cluster, tmp_path):
+    (tmp_path / "surefoot").mkdir()
+    (tmp_path / "surefoot" / "__init__.py").write_text("")
+    cluster.add("hollow", PYTHONPATH=str(tmp_path))
+    notices = []
+    with RayEngine(cluster.address, on_notice=notices.append, most_failures=1) as engine:
+        outcomes = engine.run([task(tmp_path, number, {"steps": 4, "pause": 0.3}) for number in range(4)])
+    cluster.kill("hollow")
+    assert [o.status for o in outcomes] == [Status.COMPLETE] * 4
+    assert any("no worker could be started there: ModuleNotFoundError" in notice for notice in notices)
+
+
 def test_a_run_that_fails_on_every_node_failed_by_itself(cluster, tmp_path):
     notices, ended = [], []
     with RayEngine(cluster.address, on_notice=notices.append) as engine:

@@ -48,3 +48,14 @@ def test_a_run_that_ends_well_clears_the_node():
     standing.failed("a")
     assert not standing.is_doubtful("a")
     assert standing.left_out("a") == ""
+
+
+def test_a_node_where_no_worker_starts_is_left_out_after_a_few():
+    standing = Standing(3)
+    for _ in range(2):
+        standing.could_not_start("a", "no module named surefoot")
+    standing.started("a")
+    for _ in range(3):
+        assert standing.left_out("a") == ""
+        standing.could_not_start("a", "no module named surefoot")
+    assert standing.left_out("a") == "no worker could be started there: no module named surefoot"

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from stories import crowded_story, empty_story, full_story, poisoned, started_story
 
-from surefoot.reports.drawing import _spaced, png
+from surefoot.reports.canvas import spaced
+from surefoot.reports.drawing import png
 from surefoot.reports.figures import (
     CostFigure,
     CurvesFigure,
@@ -128,7 +129,7 @@ def test_values_near_the_largest_float_are_drawn_or_refused_without_a_warning():
 
 
 def test_labels_are_moved_apart_and_keep_their_order():
-    placed = _spaced([1.0, 1.0, 1.01, 5.0], 0.5)
+    placed = spaced([1.0, 1.0, 1.01, 5.0], 0.5)
     ordered = sorted(placed)
     assert all(b - a >= 0.499 for a, b in itertools.pairwise(ordered))
     assert placed[3] == 5.0

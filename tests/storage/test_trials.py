@@ -78,8 +78,11 @@ def test_a_run_of_another_study_answers_a_trial_too(record):
     finish(record, run_id)
     study_id = record.add_study("sweep", "w", kind="sweep")
     record.use_run(study_id, run_id, experiment="main", arm="trial 7")
-    record.use_run(study_id, run_id, experiment="main", arm="trial seven")
-    assert [run.id for run in record.trial_runs(study_id, "main")[7]] == [run_id]
+    record.use_run(study_id, run_id, experiment="main", arm="trial -1")
+    for arm in ("trial seven", "trial", "7", "trial --1"):
+        record.use_run(study_id, run_id, experiment="main", arm=arm)
+    found = record.trial_runs(study_id, "main")
+    assert {number: [run.id for run in runs] for number, runs in found.items()} == {-1: [run_id], 7: [run_id]}
 
 
 def test_final_values_are_the_last_of_each_metric_whatever_they_are(record):

@@ -21,6 +21,7 @@ from surefoot.run import Status
 
 SCRIPT = """
     import mlflow
+    mlflow.set_experiment("surefoot")
     with mlflow.start_run():
         for step in range(1, 4):
             mlflow.log_metric("eval/loss", 1 / step, step=step)

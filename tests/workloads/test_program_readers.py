@@ -178,12 +178,15 @@ def test_a_value_that_comes_after_its_step_was_told_is_left_out():
     assert (curve.left_out, curve.begun_anew) == (1, 0)
 
 
-def test_a_metric_is_heard_from_the_one_who_told_it_first():
-    curve = Curve(wanted=frozenset({"val_loss"}))
-    for step in (1, 2):
-        curve.hear({"val_loss": float(step)}, step, "reported")
-        curve.hear({"val_loss": 9.0, "seen": 1.0}, None, "printed")
-    assert all(m.values.get("val_loss") != 9.0 for m in curve.rest())
+def test_a_metric_that_is_told_in_two_ways_is_heard_in_the_surer_one():
+    for first, second in (("reported", "printed"), ("printed", "reported"), ("printed", "printed as JSON")):
+        curve = Curve(wanted=frozenset({"val_loss"}))
+        surer = min(first, second, key=["reported", "printed as JSON", "printed"].index)
+        for step in (1, 2):
+            for source in (first, second):
+                value = float(step) if source == surer else 9.0
+                curve.hear({"val_loss": value}, step if source == "reported" else None, source)
+        assert [(m.step, dict(m.values)) for m in curve.rest()] == losses(1.0, 2.0)
 
 
 def test_a_run_that_goes_on_tells_only_what_is_new():
@@ -246,6 +249,13 @@ def test_what_an_earlier_part_of_the_run_reported_is_not_read_again(tmp_path):
 def test_a_pattern_that_cannot_find_a_metric_is_refused(text, says):
     with pytest.raises(WorkloadError, match=says):
         check_readers(Program(command=("x",), metrics=LOSS, readers=(pattern(text),)))
+
+
+def test_a_password_is_never_put_on_record():
+    reader = Reader(kind="mlflow", tracking_uri="https://me:secret@host:5000")
+    with pytest.raises(WorkloadError, match="must hold no password") as caught:
+        check_readers(Program(command=("x",), metrics=LOSS, readers=(reader,)))
+    assert "secret" not in str(caught.value)
 
 
 def test_an_address_is_shown_without_its_password():

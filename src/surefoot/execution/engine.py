@@ -42,7 +42,7 @@ class Engine(Protocol):
         on_measurement: OnMeasurement | None = None,
         on_end: OnEnd | None = None,
     ) -> list[Outcome]:
-        """The outcomes of the tasks that were begun, in the order of the tasks.
+        """The outcomes of the tasks that were begun, in the order of the tasks; with `on_end`, without measurements.
 
         A task is taken from the iterable only when it can begin. None means: nothing just now; the next one is
         asked for when a run has ended, or after a moment. `on_measurement` may return a reason to end that run as

@@ -110,8 +110,8 @@ class WorkerPool:
                     if not busy and (queue.is_exhausted or self.is_interrupted):
                         break
                     for job, outcome in self._progress(busy, calls):
-                        outcomes[job.number] = outcome
                         calls.ended(outcome)
+                        outcomes[job.number] = outcome if on_end is None else outcome.without_measurements()
                         queue.ask_again()
                         if outcome.is_worker_lost and job.attempt == 1:
                             queue.again.append((job.number, job.task))

@@ -92,12 +92,16 @@ class Cluster:
                 f"`ray status --address {self.address}` shows whether it works"
             )
 
+    def has_head(self) -> bool:
+        """Whether the process that holds the cluster together can be spoken to now."""
+        return _is_open(*self._head)
+
     def nodes(self) -> dict[str, Node]:
         """The living nodes with room for a run, by id; those last known while the head is silent for a moment.
 
         Raises ClusterError once it is silent for HEAD_SECONDS.
         """
-        if not _is_open(*self._head):  # asked of Ray, this would hang
+        if not self.has_head():  # asked of Ray, this would hang
             if time.monotonic() - self._head_seen_at > HEAD_SECONDS:
                 raise ClusterError(
                     f"the head of the Ray cluster at {self.address} is gone, and the runs in flight with it; "

@@ -90,6 +90,7 @@ class RayEngine:
         self._look_from = -LOOK_SECONDS
         self._worked_at = time.monotonic()
         self._told: set[str] = set()
+        self._pause_until: dict[str, float] = {}
         self._has_had_room = False
         self._cluster = Cluster(address, cpus_per_run=cpus_per_run, gpus_per_run=gpus_per_run, workers=workers)
 
@@ -222,6 +223,7 @@ class RayEngine:
         if self._workers is not None and len(self._slots) >= self._workers:
             return
         taken = [slot.node.id for slot in self._slots]
+        nodes = [node for node in nodes if self._pause_until.get(node.id, 0.0) < time.monotonic()]
         rooms = {node.id: node.room - taken.count(node.id) for node in nodes}
         best = max(nodes, key=lambda node: rooms[node.id], default=None)
         if best is None or rooms[best.id] < 1:
@@ -308,14 +310,15 @@ class RayEngine:
             slot.greeting = self._cluster.answer(reference)
         except (WorkerFault, WorkerGone) as error:
             self._discard(slot)
-            if slot.node.id in self._cluster.nodes():
-                self._standing.leave_out(slot.node.id, f"no worker could be started there: {error}")
-                self._leave_out(slot.node)
-            return
-        ours = importlib.metadata.version("surefoot")
-        if slot.greeting.surefoot != ours:
-            reason = f"it has surefoot {slot.greeting.surefoot}, and {ours} is here"
-            self._standing.leave_out(slot.node.id, reason)
+            if self._cluster.has_head() and slot.node.id in self._cluster.nodes():
+                self._standing.could_not_start(slot.node.id, str(error))
+                self._pause_until[slot.node.id] = time.monotonic() + LOOK_SECONDS
+        else:
+            self._standing.started(slot.node.id)
+            ours = importlib.metadata.version("surefoot")
+            if slot.greeting.surefoot != ours:
+                self._standing.leave_out(slot.node.id, f"it has surefoot {slot.greeting.surefoot}; {ours} is here")
+        if self._standing.left_out(slot.node.id):
             self._leave_out(slot.node)
 
     def _advance(self, slot: _Slot) -> Ending | None:

@@ -66,7 +66,7 @@ class RemoteWorker:
     """
 
     def __init__(self, threads: int, grace_seconds: float):
-        self._folder = Path(tempfile.mkdtemp(prefix="surefoot-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="surefoot-node-"))
         self._caretaker = _start_caretaker(self._folder)
         self._run_folder = self._folder / "run"
         self._arrival: Arrival | None = None

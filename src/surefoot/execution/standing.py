@@ -9,6 +9,7 @@ from dataclasses import dataclass
 class _Record:
     failures: int = 0  # in a row
     proofs: int = 0  # of these, how many ended well elsewhere
+    false_starts: int = 0  # in a row
     left_out: str = ""
 
 
@@ -39,6 +40,17 @@ class Standing:
             return
         self._of(node).failures += 1
         self._judge(node)
+
+    def started(self, node: str) -> None:
+        """A worker could be started on the node."""
+        self._of(node).false_starts = 0
+
+    def could_not_start(self, node: str, reason: str) -> None:
+        """A worker could not be started on the node; after `most_failures` in a row it is left out."""
+        known = self._of(node)
+        known.false_starts += 1
+        if known.false_starts >= self._most:
+            self.leave_out(node, f"no worker could be started there: {reason}")
 
     def leave_out(self, node: str, reason: str) -> None:
         """The node gets no run any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,10 @@ class Outcome:
     values: Mapping[str, float] = field(default_factory=dict)
     provenance: Provenance
     is_worker_lost: bool = False
+
+    def without_measurements(self) -> Outcome:
+        """The outcome for a list of thousands: whoever was told of it has its measurements."""
+        return dataclasses.replace(self, measurements=())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

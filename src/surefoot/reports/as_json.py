@@ -29,23 +29,23 @@ def journal_json(story: Story) -> dict[str, Any]:
         "baseline": None if story.baseline is None else _arm(story.baseline),
         "noise": {name: _noise(noise) for name, noise in story.noise.items()},
         "champion": {
-            "config": _plain(story.champion_config),
-            "values": _values(story.champion_values),
-            "fresh_values": _values(fresh_champion(story)),
+            "config": plain(story.champion_config),
+            "values": values_json(story.champion_values),
+            "fresh_values": values_json(fresh_champion(story)),
         },
-        "target": _number(story.primary.target),
-        "gap": _number(story.target_gap),
+        "target": number_json(story.primary.target),
+        "gap": number_json(story.target_gap),
         "experiments": [_experiment(e) for e in story.experiments],
         "path": [_path_point(p) for p in story.path],
         "claims": [_claim(c) for c in story.claims],
         "overall": None if story.overall is None else _claim(story.overall),
-        "test": {"opened_at": story.test_opened_at, "values": _plain(story.test_values)},
-        "expected_false_adopts": _number(story.expected_false_adopts),
-        "q_values": _plain(story.q_values),
-        "runs": _plain(story.run_counts),
-        "hours": _number(story.hours),
+        "test": {"opened_at": story.test_opened_at, "values": plain(story.test_values)},
+        "expected_false_adopts": number_json(story.expected_false_adopts),
+        "q_values": plain(story.q_values),
+        "runs": plain(story.run_counts),
+        "hours": number_json(story.hours),
         "notices": list(story.notices),
-        "provenance": _plain(story.provenance),
+        "provenance": plain(story.provenance),
     }
 
 
@@ -76,19 +76,19 @@ def _experiment(e: ExperimentStory) -> dict[str, Any]:
                 "label": c.label,
                 "factors": list(c.factors),
                 **_verdict(c.verdict),
-                "values": _values(c.verdict.arm_values),
+                "values": values_json(c.verdict.arm_values),
             }
             for c in e.contrasts
         ],
         "choice": None if e.choice is None else _choice(e.choice),
-        "champion_before": _plain(e.champion_before),
-        "champion_after": _plain(e.champion_after),
-        "gap_before": _number(e.gap_before),
-        "gap_after": _number(e.gap_after),
+        "champion_before": plain(e.champion_before),
+        "champion_after": plain(e.champion_after),
+        "gap_before": number_json(e.gap_before),
+        "gap_after": number_json(e.gap_after),
         "same": list(e.same),
         "differs": list(e.differs),
         "losses": list(e.losses),
-        "cost": {"trained": e.runs_trained, "reused": e.runs_reused, "seconds": _number(e.train_seconds)},
+        "cost": {"trained": e.runs_trained, "reused": e.runs_reused, "seconds": number_json(e.train_seconds)},
         "next": e.next,
     }
 
@@ -100,11 +100,11 @@ def _predicted_contrasts(e: ExperimentStory) -> list[Verdict]:
 def _arm(arm: ArmStory) -> dict[str, Any]:
     return {
         "name": arm.name,
-        "changes": _plain(arm.changes),
-        "config": _plain(arm.config),
+        "changes": plain(arm.changes),
+        "config": plain(arm.config),
         "seeds": list(arm.seeds),
-        "values": {name: _values(values) for name, values in arm.values.items()},
-        "seconds_a_step": _values(arm.seconds_a_step),
+        "values": {name: values_json(values) for name, values in arm.values.items()},
+        "seconds_a_step": values_json(arm.seconds_a_step),
     }
 
 
@@ -116,14 +116,14 @@ def _verdict(v: Verdict) -> dict[str, Any]:
         "cause": v.cause.value,
         "decision": v.decision.value,
         "n": v.n,
-        "estimate": _number(v.estimate),
-        "interval": None if v.interval is None else _values(v.interval),
-        "p": _number(v.p),
-        "detectable": _number(v.detectable),
-        "gain": _number(v.gain),
-        "threshold": _number(v.threshold),
-        "sd_of_difference": _number(v.sd_of_difference),
-        "correlation": _number(v.correlation),
+        "estimate": number_json(v.estimate),
+        "interval": None if v.interval is None else values_json(v.interval),
+        "p": number_json(v.p),
+        "detectable": number_json(v.detectable),
+        "gain": number_json(v.gain),
+        "threshold": number_json(v.threshold),
+        "sd_of_difference": number_json(v.sd_of_difference),
+        "correlation": number_json(v.correlation),
         "more_seeds": v.more_seeds,
         "wanted": v.wanted,
         "end": v.end.value,
@@ -143,18 +143,18 @@ def _claim(c: Claim) -> dict[str, Any]:
         "is_claimed": c.is_confirmed,
         "reason": c.reason,
         "n": c.n,
-        "estimate": _number(c.estimate),
-        "interval": None if c.interval is None else _values(c.interval),
-        "p": _number(c.p),
-        "p_adjusted": _number(c.p_adjusted),
+        "estimate": number_json(c.estimate),
+        "interval": None if c.interval is None else values_json(c.interval),
+        "p": number_json(c.p),
+        "p_adjusted": number_json(c.p_adjusted),
         "wins": c.wins,
-        "share_better": _values(c.share_better),
+        "share_better": values_json(c.share_better),
         "is_meaningful": c.is_meaningful,
-        "correlation": _number(c.correlation),
-        "detectable": _number(c.detectable),
+        "correlation": number_json(c.correlation),
+        "detectable": number_json(c.detectable),
         "method": c.method,
-        "before_values": _values(c.step.before_values),
-        "after_values": _values(c.step.after_values),
+        "before_values": values_json(c.step.before_values),
+        "after_values": values_json(c.step.after_values),
     }
 
 
@@ -163,9 +163,9 @@ def _prediction(p: Prediction) -> dict[str, Any]:
         "about": p.subject,
         "metric": p.metric,
         "is": p.relation,
-        "by": _number(p.by),
-        "within": _number(p.within),
-        "between": _values((p.low, p.high)) if p.relation == "between" else None,
+        "by": number_json(p.by),
+        "within": number_json(p.within),
+        "between": values_json((p.low, p.high)) if p.relation == "between" else None,
         "is_registered": p.is_registered,
     }
 
@@ -184,8 +184,8 @@ def _metric(m: Metric) -> dict[str, Any]:
         "name": m.name,
         "goal": m.goal,
         "unit": m.unit,
-        "target": _number(m.target),
-        "min_effect": _number(m.min_effect),
+        "target": number_json(m.target),
+        "min_effect": number_json(m.min_effect),
     }
 
 
@@ -202,12 +202,12 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 def _noise(noise: Noise) -> dict[str, Any]:
     return {
-        "sd": _number(noise.floor_sd),
+        "sd": number_json(noise.floor_sd),
         "n": noise.floor_n,
-        "correlation": _number(noise.correlation),
+        "correlation": number_json(noise.correlation),
         "is_paired": noise.is_paired,
-        "sd_of_difference": _number(noise.difference_sd),
-        "prior_df": _number(noise.prior.df),
+        "sd_of_difference": number_json(noise.difference_sd),
+        "prior_df": number_json(noise.prior.df),
     }
 
 
@@ -225,30 +225,32 @@ def _path_point(p: PathPoint) -> dict[str, Any]:
     return {
         "label": p.label,
         "experiment": p.experiment,
-        "exploring": _values(p.exploring),
-        "fresh": _values(p.fresh),
+        "exploring": values_json(p.exploring),
+        "fresh": values_json(p.fresh),
         "is_claimed": p.is_claimed,
     }
 
 
-def _values(values: Iterable[Value]) -> list[Any]:
-    return [v.value if isinstance(v, NoValue) else _number(v) for v in values]
+def values_json(values: Iterable[Value]) -> list[Any]:
+    """The values in order; one that a seed does not have as the word for why."""
+    return [v.value if isinstance(v, NoValue) else number_json(v) for v in values]
 
 
-def _number(value: float | None) -> float | int | str | None:
+def number_json(value: float | None) -> float | int | str | None:
     """A finite number as it is; what JSON cannot hold, as the text "NaN", "Infinity" or "-Infinity"."""
     if value is None or isinstance(value, bool | int) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it, its containers too."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, NoValue):
         return value.value
     if value is None or isinstance(value, str | bool | int):
         return value
-    return _number(value) if isinstance(value, float) else str(value)
+    return number_json(value) if isinstance(value, float) else str(value)

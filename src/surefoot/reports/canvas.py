@@ -56,15 +56,18 @@ def axes(canvas: Canvas, left: float, bottom: float, right: float, top: float) -
 
 
 def title_growth(canvas: Canvas) -> float:
+    """How many inches the title takes beyond its first line."""
     return TITLE_LINE_INCHES * canvas.texts[0].get_text().count("\n")
 
 
 def say(ax: Any, x: float, y: float, text: str, **look: Any) -> Any:
+    """A text as it is: no character of it is taken for mathematics."""
     look = {"fontsize": 9, "color": INK, "parse_math": False, **look}
     return ax.text(x, y, text, **look)
 
 
 def label_axes(ax: Any, x: str = "", y: str = "") -> None:
+    """Names the axes."""
     if x:
         ax.set_xlabel(x, fontsize=9.5, color=GREY, parse_math=False)
     if y:
@@ -98,6 +101,7 @@ def spaced(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def limits(values: Sequence[float], margin: float = 0.08) -> tuple[float, float]:
+    """From the lowest to the highest value, with a margin on both sides."""
     low, high = min(values), max(values)
     room = (high - low) * margin or abs(high) * 0.05 or 1.0
     return low - room, high + room

@@ -1,19 +1,40 @@
-"""The figures drawn: matplotlib's only room, without pyplot and without any global state."""
+"""The figures of a study drawn, without pyplot and without any global state."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import math
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from surefoot.reports.canvas import (
+    BLUE,
+    COLOURS,
+    DOTS_PER_INCH,
+    FAINT,
+    GREEN,
+    GREY,
+    INK,
+    NO_BREAK,
+    ORANGE,
+    PAPER,
+    VERMILION,
+    WIDTH_INCHES,
+    axes,
+    jitter,
+    label_axes,
+    legend,
+    limits,
+    new_canvas,
+    say,
+    spaced,
+    wrapped,
+)
 from surefoot.reports.figures import (
     CostFigure,
     Curve,
@@ -25,12 +46,14 @@ from surefoot.reports.figures import (
     PathFigure,
     Step,
 )
+from surefoot.reports.sweep_drawing import SWEEP_DRAWERS
+from surefoot.reports.sweep_figures import SweepFigure
 from surefoot.reports.words import decimals_of, heading_of, number, unit_of
 
 MOST_CURVES_TOGETHER = 4
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure | SweepFigure) -> bytes:
     """The figure as a PNG at twice the width of a 900-pixel page."""
     with warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; that is no reason to draw nothing.
@@ -43,13 +66,14 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def _draw(figure: Figure) -> Canvas:
+def _draw(figure: Figure | SweepFigure) -> Canvas:
     drawers: dict[type, Callable[[Any], Canvas]] = {
         PathFigure: _path,
         CurvesFigure: _curves,
         ForestFigure: _forest,
         NoiseFigure: _noise,
         CostFigure: _cost,
+        **SWEEP_DRAWERS,
     }
     return drawers[type(figure)](figure)
 

@@ -98,6 +98,41 @@ class Entry:
 def report_html(story: Story, pictures: Mapping[str, Picture] | None = None) -> str:
     """The whole page; `pictures` are the figures where they are drawn already."""
     drawn = dict(pictures if pictures is not None else draw_all(story))
+    claimed, unclaimed = claim_groups(story)
+    return (
+        page_environment()
+        .get_template("report.html.j2")
+        .render(
+            title=f"{story.study}: report",
+            story=story,
+            plan=short_hash(story.plan_hash),
+            headline=headline(story),
+            standing=standing_sentences(story),
+            cards=cards(story),
+            rule=rule_sentence(story),
+            pictures=drawn,
+            overview=overview_table(story),
+            entries=[_entry(e, story, drawn) for e in story.experiments],
+            claimed=[claim_sentence(c, story) for c in claimed],
+            unclaimed=[claim_sentence(c, story) for c in unclaimed],
+            claims=claims_table(story.claims, story.primary),
+            overall=overall_sentence(story.overall, story.primary) if story.overall else "",
+            claim_values=_claim_values(story),
+            chance=chance_sentences(story),
+            sealed=sealed_split_sentences(story),
+            noise=_noise(story),
+            baseline=[seeds_table([story.baseline], m) for m in story.metrics] if story.baseline else [],
+            cost=cost_table(story),
+            threads=open_threads(story),
+            facts=facts_table(_facts(story), "Provenance"),
+            config=facts_table([(k, setting(v)) for k, v in story.champion_config.items()], "The champion's config"),
+            revisions=revisions_table(story),
+        )
+    )
+
+
+def page_environment() -> Environment:
+    """What makes a page of a template: all text is escaped, numbers stay in one piece, a missing name is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -107,33 +142,7 @@ def report_html(story: Story, pictures: Mapping[str, Picture] | None = None) -> 
     )
     environment.finalize = unbroken
     environment.globals.update(badge=badge_of, data_uri=data_uri)
-    claimed, unclaimed = claim_groups(story)
-    return environment.get_template("report.html.j2").render(
-        title=f"{story.study}: report",
-        story=story,
-        plan=short_hash(story.plan_hash),
-        headline=headline(story),
-        standing=standing_sentences(story),
-        cards=cards(story),
-        rule=rule_sentence(story),
-        pictures=drawn,
-        overview=overview_table(story),
-        entries=[_entry(e, story, drawn) for e in story.experiments],
-        claimed=[claim_sentence(c, story) for c in claimed],
-        unclaimed=[claim_sentence(c, story) for c in unclaimed],
-        claims=claims_table(story.claims, story.primary),
-        overall=overall_sentence(story.overall, story.primary) if story.overall else "",
-        claim_values=_claim_values(story),
-        chance=chance_sentences(story),
-        sealed=sealed_split_sentences(story),
-        noise=_noise(story),
-        baseline=[seeds_table([story.baseline], m) for m in story.metrics] if story.baseline else [],
-        cost=cost_table(story),
-        threads=open_threads(story),
-        facts=facts_table(_facts(story), "Provenance"),
-        config=facts_table([(k, setting(v)) for k, v in story.champion_config.items()], "The champion's config"),
-        revisions=revisions_table(story),
-    )
+    return environment
 
 
 def headline(story: Story) -> str:
@@ -193,7 +202,13 @@ def unbroken(value: object) -> object:
 
 def badge_of(word: str) -> str:
     """The colour class of a verdict's word."""
-    for start, name in (("SUPPORTED", "good"), ("REFUTED", "bad"), ("claimed", "good"), ("INCONCLUSIVE", "open")):
+    for start, name in (
+        ("SUPPORTED", "good"),
+        ("REFUTED", "bad"),
+        ("claimed", "good"),
+        ("chosen", "good"),
+        ("INCONCLUSIVE", "open"),
+    ):
         if word.startswith(start):
             return name
     return "plain"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from surefoot.reports.figures import Figure, NoFigure, all_figures
 from surefoot.reports.story import Story
+from surefoot.reports.sweep_figures import SweepFigure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,12 +25,12 @@ def draw_all(story: Story) -> dict[str, Picture]:
     return picture_figures(all_figures(story))
 
 
-def picture_figures(figures: Mapping[str, Figure | NoFigure]) -> dict[str, Picture]:
+def picture_figures(figures: Mapping[str, Figure | SweepFigure | NoFigure]) -> dict[str, Picture]:
     """The pictures of figures that are computed already."""
     return {name: _drawn(name, figure) for name, figure in figures.items()}
 
 
-def _drawn(name: str, figure: Figure | NoFigure) -> Picture:
+def _drawn(name: str, figure: Figure | SweepFigure | NoFigure) -> Picture:
     if isinstance(figure, NoFigure):
         return Picture(name=name, title="", caption=figure.sentence)
     try:

@@ -44,7 +44,7 @@ def runs_sheet(story: Story) -> str:
                 missing = value.value if isinstance(value, NoValue) else ""
                 row = (f"claim {claim.step.name}", side, seed, claim.metric, "" if missing else value, missing, "")
                 rows.append(row)
-    return _sheet(headers, rows)
+    return sheet(headers, rows)
 
 
 def verdicts_sheet(story: Story) -> str:
@@ -57,7 +57,7 @@ def verdicts_sheet(story: Story) -> str:
     for e in story.experiments:
         rows += [(e.id, "prediction", *_verdict(v)) for v in all_verdicts(e)]
         rows += [(e.id, "adoption", *_verdict(v)) for v in e.steps.values()]
-    return _sheet(headers, rows)
+    return sheet(headers, rows)
 
 
 def claims_sheet(story: Story) -> str:
@@ -82,7 +82,7 @@ def claims_sheet(story: Story) -> str:
         low, high = c.interval or (None, None)
         about = (c.step.name, c.step.before, c.step.after, c.metric, c.is_confirmed, c.n, c.estimate, low, high)
         rows.append((*about, c.p, c.p_adjusted, c.wins, *c.share_better, c.detectable, c.method, c.reason))
-    return _sheet(headers, rows)
+    return sheet(headers, rows)
 
 
 def curves_sheet(story: Story) -> str:
@@ -92,7 +92,7 @@ def curves_sheet(story: Story) -> str:
         for run in arm.runs:
             for m in run.measurements:
                 rows += [(experiment, arm.name, run.seed, m.step, name, value) for name, value in m.values.items()]
-    return _sheet(("experiment", "arm", "seed", "step", "metric", "value"), rows)
+    return sheet(("experiment", "arm", "seed", "step", "metric", "value"), rows)
 
 
 def _arms(story: Story) -> list[tuple[str, ArmStory]]:
@@ -110,11 +110,12 @@ def _verdict(v: Verdict) -> tuple[Any, ...]:
     return (*asked, *measured, v.more_seeds, v.decision.value, v.method, v.reason)
 
 
-def _sheet(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def sheet(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """The rows as CSV; no cell of it is a formula."""
     stream = io.StringIO()
     # RFC 4180; it also makes the writer quote a carriage return inside a text.
     writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(headers)
+    writer.writerow([_cell(header) for header in headers])
     writer.writerows([_cell(cell) for cell in row] for row in rows)
     return stream.getvalue()
 

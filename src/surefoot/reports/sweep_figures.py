@@ -170,8 +170,12 @@ def fresh_figure(story: SweepStory) -> FreshFigure | NoFigure:
         return NoFigure(sentence=f"No figure of fresh seeds, because {_why_no_fresh(story)}.")
     by_number = {f.number: f for f in story.fresh}
     rows = tuple(_fresh_row(s, chosen, by_number[s.number]) for s in chosen.standings if s.number in by_number)
-    caption = "Rings are exploring values, by which a config came into the race; dots are fresh seeds, faint where they "
-    caption += "chose among the configs. Bars are means with 95 % intervals; the chosen one's rests on seeds that chose "
+    caption = (
+        "Rings are exploring values, by which a config came into the race; dots are fresh seeds, faint where they "
+    )
+    caption += (
+        "chose among the configs. Bars are means with 95 % intervals; the chosen one's rests on seeds that chose "
+    )
     caption += "nothing. A ring on the better side of its bar was luck."
     digits, unit = decimals_of_choice(chosen), unit_of(metric)
     title = f"{count(len(rows), 'config')} on fresh seeds, not settled yet"
@@ -275,15 +279,18 @@ def _mark(trial: TrialStory) -> Mark:
 def _running_best(marks: Sequence[Mark], metric: Metric) -> tuple[tuple[int, float], ...]:
     found: list[tuple[int, float]] = []
     for mark in marks:
-        if mark.kind == "complete" and mark.value is not None:
-            if not found or metric.sign * (mark.value - found[-1][1]) > 0:
-                found.append((mark.number, mark.value))
+        if mark.kind != "complete" or mark.value is None:
+            continue
+        if not found or metric.sign * (mark.value - found[-1][1]) > 0:
+            found.append((mark.number, mark.value))
     return (*found, (marks[-1].number, found[-1][1])) if found else ()
 
 
 def _beyond(shown: tuple[float, float], values: Sequence[float]) -> str:
     beyond = sum(not shown[0] <= v <= shown[1] for v in values)
-    return f"{count(beyond, 'trial')} beyond the axis {'stands' if beyond == 1 else 'stand'} at its edge. " * (beyond > 0)
+    return f"{count(beyond, 'trial')} beyond the axis {'stands' if beyond == 1 else 'stand'} at its edge. " * (
+        beyond > 0
+    )
 
 
 def _why_no_fresh(story: SweepStory) -> str:
@@ -313,11 +320,7 @@ def _fresh_row(standing: Standing, chosen: Chosen, fresh: FreshStory) -> FreshRo
 def _slice(parameter: Parameter, trials: Sequence[TrialStory], best: set[int], story: SweepStory) -> Slice:
     space, name = story.sweep.space, parameter.name
     is_conditional = len(space.named(name)) > 1 or bool(parameter.when)
-    there = [
-        t
-        for t in trials
-        if name in t.settings and (not is_conditional or parameter in space.active(t.settings))
-    ]
+    there = [t for t in trials if name in t.settings and (not is_conditional or parameter in space.active(t.settings))]
     choices = list(parameter.choices) if parameter.choices else [False, True] if parameter.kind == "bool" else []
     points = tuple(
         (float(_index(choices, t.settings[name]) if choices else t.settings[name]), t.values[0], t.number in best)
@@ -329,7 +332,8 @@ def _slice(parameter: Parameter, trials: Sequence[TrialStory], best: set[int], s
 
 def _index(choices: Sequence[object], value: object) -> int:
     """Where the value stands among the choices; 1, 1.0 and true are three."""
-    return next(i for i, choice in enumerate(choices) if choice == value and type(choice) is type(value))
+    same = [i for i, choice in enumerate(choices) if choice == value]
+    return next((i for i in same if type(choices[i]) is type(value)), same[0])
 
 
 def _slices_title(slices: Sequence[Slice], many: int, of: int, metric: Metric) -> str:
@@ -362,7 +366,8 @@ def _rungs(story: SweepStory) -> tuple[int, ...]:
     if stopping is None or stopping.rule not in ("asha", "hyperband"):
         return ()
     last = max(s for c in story.curves for s in c.steps)
-    rung, found = stopping.min_steps, []
+    found: list[int] = []
+    rung = stopping.min_steps
     while rung < last and len(found) < 20:
         found.append(rung)
         rung *= stopping.eta

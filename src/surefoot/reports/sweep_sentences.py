@@ -167,14 +167,15 @@ def decimals_of_choice(chosen: Chosen) -> int | None:
 
 
 def survival_text(chosen: Chosen) -> str:
-    """Whether the config with the best exploring value stands on fresh seeds."""
+    """ "trial 12 survives: …": whether the config with the best exploring value stands on fresh seeds."""
+    best = f"trial {chosen.explored_number}"
     if chosen.estimate is None:
-        return "not known yet"
+        return f"whether {best} survives is not known yet"
     if chosen.explored_number == chosen.number:
-        return "it is the chosen one"
+        return f"{best} survives: it is the chosen one"
     if chosen.survives:
-        return f"it survives: it cannot be told apart from trial {chosen.number}"
-    return "it does not survive fresh seeds"
+        return f"{best} survives: the race could not tell it apart from trial {chosen.number}"
+    return f"{best} does not survive fresh seeds"
 
 
 def _unconfirmed(story: SweepStory) -> str:
@@ -197,14 +198,14 @@ def _worth(chosen: Chosen, story: SweepStory) -> str:
     if chosen.estimate is None:
         word = "leads so far" if so_far else "is chosen, but no fresh seed was left to say what it is worth"
         return f"Trial {chosen.number} {word}{among}."
-    on = f"on {count(chosen.n, 'fresh seed')} that had no part in choosing it"
+    on = f"over {count(chosen.n, 'fresh seed')} that had no part in choosing it"
     value = f"{metric.name} {number(chosen.estimate, decimals_of_choice(chosen))}{unit_of(metric)}"
-    return f"Trial {chosen.number} is chosen{so_far}{among}: {on} it came to {value}{_within(chosen)}."
+    return f"Trial {chosen.number} is chosen{so_far}{among}: it came to {value}{_within(chosen)} {on}."
 
 
 def _within(chosen: Chosen) -> str:
     if chosen.interval is None:
-        return ", and one seed has no interval"
+        return ""
     low, high = (number(end, decimals_of_choice(chosen)) for end in chosen.interval)
     return f" (95 % interval {low} … {high})"
 
@@ -258,12 +259,13 @@ def _target(chosen: Chosen, story: SweepStory) -> list[str]:
     size = f"{number(abs(gap), decimals_of_choice(chosen))}{metric.difference_unit}"
     if gap <= 0:
         return [f"On fresh seeds it reaches the target of {target}, by {size}."]
-    return [f"To the target of {target} it is {size} on fresh seeds."]
+    return [f"To the target of {target} {size} are left, on fresh seeds."]
 
 
-def standing_name(standing: Standing) -> str:
-    """ "trial 12" or "base"."""
-    return number_name(standing.number)
+def outcome_text(standing: Standing) -> str:
+    """How a config came out of the race: "tied with trial 12, dropped after 2 seeds"."""
+    told = re.sub(r"^tied with (\d+)", r"tied with trial \1", standing.state)
+    return re.sub(r"dropped after (\d+)$", lambda found: f"dropped after {count(int(found[1]), 'seed')}", told)
 
 
 def number_name(trial: int) -> str:

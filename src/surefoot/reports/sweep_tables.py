@@ -1,14 +1,17 @@
-"""The tables of a sweep as rows of text: trials, the race on fresh seeds, scientific settings, failures, space, cost."""
+"""The tables of a sweep as rows of text: trials, the race on fresh seeds, levels, failures, space, cost."""
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from surefoot.choosing import BASE, Chosen, Standing
 from surefoot.comparison import NoValue
 from surefoot.reports.space_words import parameter_words
-from surefoot.reports.sweep_sentences import failures_of, number_name, trials_text
+from surefoot.reports.sweep_sentences import failures_of, number_name, outcome_text, trials_text
 from surefoot.reports.sweep_story import FreshStory, SweepStory, TrialStory
 from surefoot.reports.tables import Table
 from surefoot.reports.words import (
@@ -40,14 +43,16 @@ def trials_table(story: SweepStory, most: int = MOST_ROWS) -> Table:
     """The trials with a value, the best first, at most so many; each with the settings it was searched with."""
     names = story.sweep.space.names()
     has_seeds = any(t.seeds > 1 for t in story.trials)
+    ranking = by_value(story)
+    digits = [_digits([t.values[i] for t in ranking]) for i in range(len(story.sweep.targets))]
     rows = [
         (
             f"trial {trial.number}",
-            *(number(v) for v in trial.values),
+            *(number(v, d) for v, d in zip(trial.values, digits, strict=True)),
             *([str(trial.seeds)] if has_seeds else []),
-            *(setting(trial.settings[name]) if name in trial.settings else NOTHING for name in names),
+            *(short(trial.settings[name]) if name in trial.settings else NOTHING for name in names),
         )
-        for trial in by_value(story)[:most]
+        for trial in ranking[:most]
     ]
     headers = (
         "trial",
@@ -58,6 +63,17 @@ def trials_table(story: SweepStory, most: int = MOST_ROWS) -> Table:
     return Table(headers=headers, rows=tuple(rows), title="The trials, the best first")
 
 
+def _digits(values: Sequence[float]) -> int | None:
+    """The decimals that show the value in the middle with four digits, so that a column reads at a glance."""
+    middle = abs(statistics.median(values)) if values else 0.0
+    return max(0, 3 - math.floor(math.log10(middle))) if 1e-4 < middle < 1e6 else None
+
+
+def short(value: Any) -> str:
+    """A setting as a table shows it: four digits tell it from the next one, and the sheets have the rest."""
+    return setting(float(f"{value:.4g}")) if isinstance(value, float) else setting(value)
+
+
 def others_table(story: SweepStory, most: int) -> Table:
     """The trials without a value or barred by a constraint, in their order: what became of each."""
     rows = []
@@ -66,7 +82,15 @@ def others_table(story: SweepStory, most: int) -> Table:
             continue
         why = f'breaks "{t.barred_by}"' if t.barred_by else t.reason
         last = NOTHING if t.last_value is None else number(t.last_value)
-        rows.append((f"trial {t.number}", t.state.lower(), last, " ".join(why.split()), settings(t.settings)))
+        rows.append(
+            (
+                f"trial {t.number}",
+                t.state.lower(),
+                last,
+                " ".join(why.split()),
+                settings({n: v if not isinstance(v, float) else float(f"{v:.4g}") for n, v in t.settings.items()}),
+            )
+        )
     headers = ("trial", "state", f"last {story.objective.name}", "why", "settings")
     return Table(headers=headers, rows=tuple(rows[:most]), title="The trials without a value")
 
@@ -108,7 +132,7 @@ def _standing_row(s: Standing, chosen: Chosen, digits: int | None, story: SweepS
         NOTHING if s.interval is None else " … ".join(number(end, digits) for end in s.interval),
         NOTHING if luck is None else signed(luck, digits),
         claim,
-        s.state,
+        outcome_text(s),
     )
 
 
@@ -212,17 +236,19 @@ def space_table(story: SweepStory) -> Table:
     who = "chosen" if best is not None else "best so far"
     best = best or story.best_trial
     found = dict(best.settings) if best else {}
+    has_roles = any(p.role == "scientific" for p in story.sweep.space.parameters)
     active = {p.key for p in story.sweep.space.active(found)} if best else set()
     rows = [
         (
             p.name,
-            setting(found[p.name]) if p.key in active and p.name in found else NOTHING,
+            short(found[p.name]) if p.key in active and p.name in found else NOTHING,
             parameter_words(p) + (f"; when {p.condition}" if p.when else ""),
-            p.role,
+            *([p.role] if has_roles else []),
         )
         for p in story.sweep.space.parameters
     ]
-    return Table(headers=("parameter", who, "searched", "role"), rows=tuple(rows), title="The space")
+    headers = ("parameter", who, "searched", *(["role"] if has_roles else []))
+    return Table(headers=headers, rows=tuple(rows), title="The space")
 
 
 def cost_table(story: SweepStory) -> Table:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from surefoot.reports.as_json import journal_json
 from surefoot.reports.journal import journal_markdown
@@ -27,15 +28,18 @@ def write_report(story: Story, folder: Path) -> list[Path]:
     files: dict[str, bytes] = {"report.html": report_html(story, pictures).encode()}
     files["report.md"] = report_markdown(story, pictures).encode()
     files["journal.md"] = journal_markdown(story).encode()
-    files["journal.json"] = (
-        json.dumps(journal_json(story), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode()
+    files["journal.json"] = json_bytes(journal_json(story))
     files |= {f"figures/{name}.png": d.png for name, d in pictures.items() if d.png}
     files |= {f"tables/{name}": text.encode() for name, text in all_sheets(story).items()}
     for name, content in files.items():
         write_whole(folder / name, content)
-    _forget(folder / "figures", pictures)
+    forget_pictures(folder / "figures", pictures, _is_ours)
     return [folder / name for name in files]
+
+
+def json_bytes(document: Any) -> bytes:
+    """The document as a file of JSON."""
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -50,8 +54,12 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def _forget(folder: Path, pictures: Mapping[str, Picture]) -> None:
+def forget_pictures(folder: Path, pictures: Mapping[str, Picture], ours: Callable[[str], bool]) -> None:
+    """Removes the pictures of ours by name that are drawn no more; what a person put there stays."""
     for old in folder.glob("*.png"):
-        known = old.stem in ("path", "forest", "noise", "cost") or old.stem.startswith("curves-")
-        if known and not (old.stem in pictures and pictures[old.stem].png):
+        if ours(old.stem) and not (old.stem in pictures and pictures[old.stem].png):
             old.unlink(missing_ok=True)
+
+
+def _is_ours(name: str) -> bool:
+    return name in ("path", "forest", "noise", "cost") or name.startswith("curves-")

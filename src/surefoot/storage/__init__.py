@@ -1,5 +1,6 @@
 """The record: append-only; the only room that knows the database."""
 
+from surefoot.storage.address import without_password
 from surefoot.storage.lock import LockOwner, home_lock
 from surefoot.storage.record import Record
 from surefoot.storage.rows import (
@@ -27,4 +28,5 @@ __all__ = [
     "UseRow",
     "VerdictRow",
     "home_lock",
+    "without_password",
 ]

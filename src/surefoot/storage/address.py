@@ -48,8 +48,9 @@ def file_of(where: Path | str, url: URL | None) -> Path | None:
 
 
 def shown(url: URL) -> str:
-    """The URL without its password, wherever that stands."""
+    """The URL as a person writes it, without its password, wherever that stands."""
     secrets = [name for name in url.query if "pass" in name.lower()]
+    url = url.set(drivername=url.get_backend_name())
     return url.update_query_dict(dict.fromkeys(secrets, HIDDEN)).render_as_string(hide_password=True)
 
 

@@ -22,6 +22,8 @@ ATTEMPTS_LIKE = _OF_KEY.where(
     runs.c.key == select(runs.c.key).where(runs.c.id == bindparam("wanted")).scalar_subquery()
 )
 
+SAYS_WHICH = ("facts", "checkpoints", "provenance", "ended_at")  # what no two outcomes of a run have in common
+
 
 def begin(transaction: Transaction, row: Mapping[str, Any]) -> Begun:
     """The run that begins, used by its study; its attempt is one more than the key had.
@@ -102,16 +104,15 @@ def end_late(transaction: Transaction, kept: KeptOutcome) -> bool:
     Where the run was closed in the meantime, the outcome is that of another attempt, so that it is not lost.
     """
     begun, connection = kept.begun, transaction.connection
-    query = every_run().where(
-        runs.c.key == begun.key, runs.c.attempt == begun.attempt, runs.c.started_at == begun.started_at
-    )
-    row = connection.execute(query).one_or_none()
+    known = runs.c.key == begun.key, runs.c.attempt == begun.attempt, runs.c.started_at == begun.started_at
+    row = connection.execute(select(runs).where(*known)).one_or_none()
     if row is None:
         return False
-    if row.end_status is None:
+    there = connection.execute(select(outcomes).where(outcomes.c.run_id == row.id)).one_or_none()
+    if there is None:
         end(transaction, row.id, kept)
-    elif row.end_provenance != kept.outcome["provenance"]:
-        again = {column.name: row._mapping[column.name] for column in runs.columns if column.name != "id"}
+    elif any(there._mapping[name] != kept.outcome[name] for name in SAYS_WHICH):
+        again = {name: value for name, value in row._mapping.items() if name != "id"}
         used = connection.execute(select(uses.c.study_id, uses.c.experiment, uses.c.arm).filter_by(run_id=row.id))
         tried = connection.execute(ATTEMPTS_AT_KEY, {"wanted": begun.key}).all()
         end(transaction, _begin_again(transaction, again, tried, list(used)).run_id, kept)

@@ -9,6 +9,17 @@ from surefoot.storage.address import without_password
 # A pattern in the first line of the complaint, and what a person is told.
 COMPLAINTS = (
     (
+        "authentication failed|no password supplied|pg_hba|(role|database) .* does not exist",
+        "the server refuses ({complaint}); look at the user, the password and the database's name in --store",
+    ),
+    (
+        "starting up|shutting down|recovery mode|terminating connection|server closed|timeout expired|"
+        "connection (failed|reset|refused|to server|is bad|is lost|is closed)|the connection|consuming input failed|"
+        "could not (connect|receive|send|translate)|failed to resolve",
+        "the server does not answer{for_long} ({complaint}); see that it runs and run again, "
+        "nothing recorded so far is lost",
+    ),
+    (
         "disk is full|no space left|could not extend",
         "the disk is full; free some space and run again, nothing recorded so far is lost",
     ),
@@ -17,13 +28,6 @@ COMPLAINTS = (
     ("unable to open", "it cannot be opened; check its folder's rights or choose another --home"),
     ("locked|busy|lock timeout", "another process has held it{for_long}; wait for that one and run again"),
     ("append-only", "the record is append-only; write a new row instead"),
-    (
-        "starting up|shutting down|recovery mode|terminating connection|server closed|connection failed|"
-        "connection is (lost|closed)|consuming input failed|connection .*refused|timeout expired|"
-        "could not (connect|receive|send)|connection reset",
-        "the server does not answer{for_long} ({complaint}); see that it runs and run again, "
-        "nothing recorded so far is lost",
-    ),
     ("malformed|not a database|encrypted", "it is damaged ({complaint}); restore a copy or choose another --home"),
     ("utf-8|decode|expecting", "it is damaged ({complaint}); restore a copy or choose another --home"),
 )

@@ -28,6 +28,7 @@ from surefoot.storage.transaction import Transaction
 
 BUSY_SECONDS = 30.0
 PATIENCE_SECONDS = 120.0
+SILENT = logging.NullHandler()
 POSTGRESQL_LOCK = 0x5F00  # one number for all writers of a database, see `_begin_postgresql`
 
 T = TypeVar("T")
@@ -227,7 +228,7 @@ class Database:
             ) from error
         for library in ("psycopg", "sqlalchemy"):
             # What they tell of connections that broke is said in our own words; a program's own handlers hear it still.
-            logging.getLogger(library).addHandler(logging.NullHandler())
+            logging.getLogger(library).addHandler(SILENT)
         event.listen(engine, "begin", _begin_postgresql)
         return engine
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, case, func, select
 
 from surefoot.run import Status
 from surefoot.storage.coordinator import is_gone
+from surefoot.storage.loading import trial_number
 from surefoot.storage.rows import AttemptRow
 from surefoot.storage.schema import VERSION, is_known, outcomes, runs, trials, uses
 from surefoot.storage.values import numbers_of
@@ -36,13 +37,12 @@ def attempts_of(connection: Connection, study_id: int, sweep: str, version: int 
     )
     found = []
     for arm, run_id, seed, started_at, coordinator, status, reason, seconds, finals in connection.execute(query):
-        word, _, number = arm.partition(" ")
-        if word != "trial" or not number.removeprefix("-").isdecimal():
+        if (number := trial_number(arm)) is None:
             continue
         unfinished = Status.INTERRUPTED if status is None and is_gone(coordinator) else Status.RUNNING
         found.append(
             AttemptRow(
-                trial=int(number),
+                trial=number,
                 run_id=run_id,
                 seed=seed,
                 status=unfinished if status is None else Status(status),

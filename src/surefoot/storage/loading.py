@@ -51,9 +51,8 @@ def load_trials(connection: Connection, study_id: int, sweep: str, version: int)
     some = query.where(uses.c.study_id == study_id, uses.c.experiment == sweep)
     with _without_collector():
         for row in connection.execute(some.execution_options(yield_per=KEYS_A_QUERY)):
-            word, _, number = row.used_as.partition(" ")
-            if word == "trial" and number.isdecimal():
-                found[int(number)].append(read.run(row, ()))
+            if (number := trial_number(row.used_as)) is not None:
+                found[number].append(read.run(row, ()))
     return dict(sorted(found.items()))
 
 
@@ -67,6 +66,12 @@ def load_curves(connection: Connection, run_ids: Iterable[int]) -> dict[int, lis
             for run_id, of_run in itertools.groupby(rows, key=itemgetter(0)):
                 curves[run_id] = curve_of(list(of_run))
     return curves
+
+
+def trial_number(arm: str) -> int | None:
+    """7 for "trial 7", also below zero; None for an arm that answers no trial."""
+    word, _, number = arm.partition(" ")
+    return int(number) if word == "trial" and number.removeprefix("-").isdecimal() else None
 
 
 def portions(items: Iterable[T]) -> Iterator[list[T]]:

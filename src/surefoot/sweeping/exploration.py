@@ -89,7 +89,7 @@ class Exploration:
         self._search = StratifiedSearch(self._new_search, sweep.space, next_number=past.next_number)
         self._stopper: StratifiedStopper | None = None
         if sweep.stopping is not None:
-            self._stopper = StratifiedStopper(self._new_stopper, self._search.size, self._search.stratum)
+            self._stopper = StratifiedStopper(self._new_stopper, self._search)
         self._again: deque[tuple[Trial, bool]] = deque()
         self._hands: dict[str, _Hand] = {}
         self._twins: dict[str, list[Trial]] = {}
@@ -479,9 +479,11 @@ class Exploration:
             trial.reason = f"broken off {trial.broken_off} times, so it is not tried again ({trial.reason})"
             self._close(trial)
         else:
-            # Where an earlier attempt had paused, its checkpoint is there to go on from.
-            trial.curve = curve if any(run.status is Status.PRUNED for run in runs) else {}
-            self._again.append((trial, bool(trial.curve)))
+            # A run that was paused, or stopped politely, left what it needs to go on; a killed one begins anew.
+            is_broken = bool(runs) and runs[-1].status in (Status.INTERRUPTED, Status.PRUNED)
+            can_resume = self.ground.workload.resumes and is_broken
+            trial.curve = curve if can_resume else {}
+            self._again.append((trial, can_resume))
 
     def _curves(self, past: Past) -> dict[int, dict[int, float]]:
         """The objective by step of the runs that a stopping rule or a pruned trial's value needs, by run id."""

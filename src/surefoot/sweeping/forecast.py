@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surefoot.choosing import exploring_share
+from surefoot.choosing import exploring_share, fitted
 from surefoot.reports.space_words import parameter_words
 from surefoot.sweep import Stopping, Sweep
 
@@ -41,16 +41,24 @@ def stopping_text(stopping: Stopping) -> str:
     return f"wilcoxon over the seeds at p {stopping.p:g}"
 
 
+def _exploring(sweep: Sweep, runs: int) -> int:
+    confirmation = sweep.confirmation
+    if confirmation is None or len(sweep.targets) > 1:
+        return runs
+    return exploring_share(runs, confirmation, has_base=confirmation.has_base)
+
+
 def _budget(sweep: Sweep) -> str:
     budget, parts = sweep.budget, []
     if budget.runs is not None:
-        explores = exploring_share(budget.runs) if sweep.confirmation else budget.runs
+        explores = _exploring(sweep, budget.runs)
         parts.append(f"{budget.runs} runs, {explores} of them to explore")
     if budget.trials is not None:
         each = f" of {sweep.seeds} seeds" if sweep.seeds > 1 else ""
         parts.append(f"at most {budget.trials} trials{each}")
     if budget.hours is not None:
         parts.append(f"at most {budget.hours:g} hours of training")
-    if sweep.confirmation and len(sweep.targets) == 1:
-        parts.append(f"then the best {sweep.confirmation.top} on up to {sweep.confirmation.seeds} fresh seeds")
+    if sweep.confirmation is not None and len(sweep.targets) == 1:
+        confirmation = fitted(sweep.confirmation, budget.runs, has_base=sweep.confirmation.has_base)
+        parts.append(f"then the best {confirmation.top} race on fresh seeds, and {confirmation.seeds} more are claimed")
     return "; ".join(parts) or "no limit: it ends when it is interrupted"

@@ -16,11 +16,9 @@ from surefoot.storage import Record
 from surefoot.sweep import Sweep
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
 from surefoot.sweeping.registration import Past, Prints, past_of, register_sweep
-from surefoot.sweeping.telling import candidates_of, fresh_key, tell_sweep
+from surefoot.sweeping.telling import candidates_of, confirmation_of, fresh_key, is_given_up, tell_sweep
 from surefoot.sweeping.trials import ABANDONED, ranked
 from surefoot.workload import Workload, check_requirements, find_workload
-
-MOST_FRESH_ATTEMPTS = 3
 
 
 class SweepListener(TrialListener, Protocol):
@@ -91,9 +89,10 @@ class Sweeping:
 
     def _exploring_runs(self) -> int | None:
         runs = self.sweep.budget.runs
-        if runs is None or not self._confirms:
+        confirmation = self.sweep.confirmation
+        if runs is None or not self._confirms or confirmation is None:
             return runs
-        return exploring_share(runs)
+        return exploring_share(runs, confirmation, has_base=confirmation.has_base)
 
     @property
     def _confirms(self) -> bool:
@@ -117,8 +116,7 @@ class Sweeping:
 
     def _fresh_tasks(self) -> tuple[dict[str, Task], dict[str, int]]:
         """The runs on fresh seeds that are wanted next, by key, and the trial each belongs to."""
-        confirmation, metric = self.sweep.confirmation, self.sweep.targets[0]
-        assert confirmation is not None
+        confirmation, metric = confirmation_of(self.sweep), self.sweep.targets[0]
         best = ranked(self._past().trials.values(), self.sweep)
         fresh = self.record.trial_runs(self.id, fresh_key(self.sweep.name))
         total = self.record.status_counts()[self.id]
@@ -138,9 +136,8 @@ class Sweeping:
 
     def _is_trained(self, runs: list[Run], seed: int) -> bool:
         attempts = [run for run in runs if run.seed == seed]
-        lost = sum(run.status is Status.INTERRUPTED and run.reason == ABANDONED for run in attempts)
         has_ended = any(run.status not in (Status.RUNNING, Status.INTERRUPTED) for run in attempts)
-        return has_ended or lost >= MOST_FRESH_ATTEMPTS
+        return has_ended or is_given_up(attempts)
 
     def _fresh_task(self, number: int, config: Mapping[str, Any], seed: int) -> Task:
         minutes = self.sweep.budget.run_minutes

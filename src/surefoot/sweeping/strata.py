@@ -50,6 +50,7 @@ class StratifiedSearch:
         self._counts = [0] * len(self._levels)
         self._spent: set[int] = set()
         self._places: dict[int, tuple[int, int]] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
         self._next_number = next_number
 
     @property
@@ -62,9 +63,13 @@ class StratifiedSearch:
         """How many strata there are."""
         return len(self._levels)
 
-    def stratum(self, number: int) -> int:
-        """Which stratum a trial belongs to."""
-        return self._places[number][0]
+    def place(self, number: int) -> tuple[int, int]:
+        """The stratum of a trial, and its number there."""
+        return self._places[number]
+
+    def number(self, stratum: int, local: int) -> int:
+        """The trial's number in the sweep."""
+        return self._numbers[stratum, local]
 
     def ask(self) -> Proposal | None:
         """A proposal for the stratum with the fewest trials; None where every one is spent."""
@@ -105,15 +110,16 @@ class StratifiedSearch:
 
     def _place(self, number: int, stratum: int, local: int) -> None:
         self._places[number] = (stratum, local)
+        self._numbers[stratum, local] = number
         self._counts[stratum] += 1
 
 
 class StratifiedStopper:
-    """A stopping rule for each stratum, so that a trial is judged against its own kind only."""
+    """A stopping rule for each stratum of a search, so that a trial is judged against its own kind only."""
 
-    def __init__(self, make: Callable[[], Stopper], many: int, stratum: Callable[[int], int]) -> None:
-        self._stoppers = [make() for _ in range(many)]
-        self._stratum = stratum
+    def __init__(self, make: Callable[[], Stopper], search: StratifiedSearch) -> None:
+        self._stoppers = [make() for _ in range(search.size)]
+        self._search = search
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -122,24 +128,28 @@ class StratifiedStopper:
 
     def judge(self, number: int, step: int, value: float) -> Halt | None:
         """What the trial's own stratum says."""
-        return self._of(number).judge(number, step, value)
+        stratum, local = self._search.place(number)
+        return self._stoppers[stratum].judge(local, step, value)
 
     def ended(self, number: int, status: Status) -> None:
         """Tells the trial's own stratum."""
-        self._of(number).ended(number, status)
+        stratum, local = self._search.place(number)
+        self._stoppers[stratum].ended(local, status)
 
     def promotion(self) -> int | None:
         """A paused trial of any stratum that deserves to go on."""
-        found = (stopper.promotion() for stopper in self._stoppers)
-        return next((number for number in found if number is not None), None)
+        for stratum, stopper in enumerate(self._stoppers):
+            local = stopper.promotion()
+            if local is not None:
+                return self._search.number(stratum, local)
+        return None
 
     def is_paused(self, number: int) -> bool:
         """Whether the trial is paused in its own stratum."""
-        return self._of(number).is_paused(number)
+        stratum, local = self._search.place(number)
+        return self._stoppers[stratum].is_paused(local)
 
     def recall(self, number: int, curve: Mapping[int, float], status: Status) -> None:
         """Recalls the trial in its own stratum."""
-        self._of(number).recall(number, curve, status)
-
-    def _of(self, number: int) -> Stopper:
-        return self._stoppers[self._stratum(number)]
+        stratum, local = self._search.place(number)
+        self._stoppers[stratum].recall(local, curve, status)

@@ -7,18 +7,19 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from surefoot.choosing import BASE, Candidate, Chosen, confirmed
+from surefoot.choosing import BASE, Candidate, Chosen, confirmed, fitted
 from surefoot.comparison import NoValue, Value
 from surefoot.reports.sweep_story import CurveStory, FreshStory, SweepStory, TrialStory
-from surefoot.run import Metric, Run, Status
+from surefoot.run import Metric, Run, Status, config_hash
 from surefoot.storage import Record, StudyRow
-from surefoot.sweep import Sweep, sweep_of
+from surefoot.sweep import Confirmation, Sweep, sweep_of
 from surefoot.sweeping.registration import Past, past_of
 from surefoot.sweeping.time_left import seconds_left
-from surefoot.sweeping.trials import Trial, TrialState, barred_by, pareto_front, ranked
+from surefoot.sweeping.trials import ABANDONED, Trial, TrialState, barred_by, pareto_front, ranked
 
 LARGEST_VALUE = 1e100
 MOST_CURVES = 50
+MOST_FRESH_ATTEMPTS = 3
 PAUSED = "paused"  # how the reason of a pause begins
 
 
@@ -92,18 +93,19 @@ def settled(trial: Trial, sweep: Sweep, *, is_open: bool) -> Trial:
 
 
 def candidates_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Sequence[Run]]) -> list[Candidate]:
-    """The complete trials, the best first, and the base where it was trained, with what fresh seeds said of them."""
+    """The complete configs, the best first, and the base where it takes part, with what fresh seeds said of them."""
     metric = sweep.targets[0]
+    once = {config_hash(trial.config): trial for trial in reversed(best)}
     found = [
         Candidate(
             number=trial.number,
             explored=tuple(final[metric.name] for final in trial.finals.values()),
             fresh=_fresh_values(fresh.get(trial.number, ()), metric),
         )
-        for trial in best
+        for trial in reversed(once.values())
     ]
-    if fresh.get(BASE):
-        found.append(Candidate(number=BASE, explored=(), fresh=_fresh_values(fresh[BASE], metric)))
+    if sweep.confirmation is not None and sweep.confirmation.has_base:
+        found.append(Candidate(number=BASE, explored=(), fresh=_fresh_values(fresh.get(BASE, ()), metric)))
     return found
 
 
@@ -114,7 +116,13 @@ def choice_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Sequence[
     candidates = candidates_of(sweep, best, fresh)
     if not any(candidate.fresh for candidate in candidates):
         return None
-    return confirmed(candidates, metric=sweep.targets[0], confirmation=sweep.confirmation)
+    return confirmed(candidates, metric=sweep.targets[0], confirmation=confirmation_of(sweep))
+
+
+def confirmation_of(sweep: Sweep) -> Confirmation:
+    """The sweep's confirmation, made to fit its budget of runs."""
+    assert sweep.confirmation is not None
+    return fitted(sweep.confirmation, sweep.budget.runs, has_base=sweep.confirmation.has_base)
 
 
 def fresh_stories(sweep: Sweep, chosen: Chosen | None, fresh: Mapping[int, Sequence[Run]]) -> tuple[FreshStory, ...]:
@@ -150,7 +158,21 @@ def _last_attempts(runs: Sequence[Run]) -> list[Run]:
 
 
 def _fresh_values(runs: Sequence[Run], metric: Metric) -> tuple[Value, ...]:
-    return tuple(_value(run, metric.name) for run in _last_attempts(runs))
+    """One value a seed, in the order of the seeds, up to the first that is still to come; one given up is LOST."""
+    values: list[Value] = []
+    for seed in sorted({run.seed for run in runs}):
+        attempts = [run for run in runs if run.seed == seed]
+        ended = _last_attempts(attempts)
+        if not ended and not is_given_up(attempts):
+            break
+        values.append(_value(ended[-1], metric.name) if ended else NoValue.LOST)
+    return tuple(values)
+
+
+def is_given_up(attempts: Sequence[Run]) -> bool:
+    """Whether a run on a fresh seed was broken off so often that it is not tried again."""
+    broken_off = sum(run.status is Status.INTERRUPTED and run.reason == ABANDONED for run in attempts)
+    return broken_off >= MOST_FRESH_ATTEMPTS
 
 
 def _value(run: Run, metric: str) -> Value:

@@ -20,15 +20,18 @@ import queue
 import re
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from surefoot.errors import MissingExtraError, WorkloadError, quoted
 from surefoot.program import Program, Reader
 from surefoot.run import Measurement
 
+Source = Literal["reported", "MLflow", "printed as JSON", "printed", "last line"]
+SOURCES = get_args(Source)  # the surest first
 LINGER_SECONDS = 0.25  # a complete step waits so long for more values of its own
 POLL_SECONDS = 1.0
 EXPERIMENT = "surefoot"
@@ -73,19 +76,19 @@ class Curve:
     _names_told: set[str] = field(default_factory=set)
     _ready: list[Measurement] = field(default_factory=list)
     _heard_at: float = 0.0
-    _owners: dict[str, str] = field(default_factory=dict)
+    _owners: dict[str, Source] = field(default_factory=dict)
     _has_told: bool = False
     _repeated: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.last_step = max(self.told_before, 0)
 
-    def hear(self, values: Mapping[str, float], step: int | None = None, source: str = "") -> None:
-        """Takes values of a step, or of no named one; a metric is heard from the source that told it first."""
+    def hear(self, values: Mapping[str, float], step: int | None = None, source: Source = "reported") -> None:
+        """Takes values of a step, or of no named one; a metric that is told in two ways is heard in the surer one."""
         ours = {
             name: value
             for name, value in values.items()
-            if self._owners.setdefault(name, source) == source and (name in self.wanted or math.isfinite(value))
+            if (name in self.wanted or math.isfinite(value)) and self._is_heard(name, source)
         }
         if not ours:
             return
@@ -115,6 +118,14 @@ class Curve:
             yield Measurement(step=self.told_before, values=self._repeated)
         while self._ready:
             yield self._ready.pop(0)
+
+    def _is_heard(self, name: str, source: Source) -> bool:
+        """Whether the metric is taken from there; what waits to be told from a less sure source is forgotten."""
+        owner = self._owners.setdefault(name, source)
+        if SOURCES.index(source) < SOURCES.index(owner):
+            self._owners[name] = source
+            self._pending.pop(name, None)
+        return self._owners[name] == source
 
     def _tell(self) -> None:
         values, own = dict(self._pending), self._pending_step
@@ -190,7 +201,7 @@ class Words:
 class JsonLines:
     """Guards the reading of JSON objects, one a line; every number in them is a metric."""
 
-    def __init__(self, reader: Reader, curve: Curve, source: str = "printed as JSON"):
+    def __init__(self, reader: Reader, curve: Curve, source: Source = "printed as JSON"):
         self._curve, self._names, self._step, self._source = curve, _renaming(reader), reader.step, source
 
     def read(self, page: str) -> None:
@@ -262,6 +273,18 @@ class Reports:
         self._lines = JsonLines(Reader(kind="report"), curve, source="reported")
         self._rest = b""
 
+    def read(self, page: str) -> None:
+        """Looks before a printed page is read: what was reported before it was printed is heard before it."""
+        self.look()
+
+    def finish(self) -> None:
+        """The last look."""
+        self.look()
+
+    def trouble(self) -> str:
+        """Why it found no metric; nobody is surprised that a script which does not know us did not report."""
+        return ""
+
     def look(self) -> bool:
         """Reads what is new; whether there was anything."""
         try:
@@ -282,7 +305,8 @@ class Reports:
 class MlflowRun:
     """Guards an MLflow run made for the script, and the thread that looks what was logged to it."""
 
-    def __init__(self, reader: Reader, curve: Curve, folder: Path, names: Sequence[str]):
+    def __init__(self, reader: Reader, curve: Curve, folder: Path, names: Sequence[str], *, beside: str):
+        """Makes the run. A store named by a relative path lies in the folder `beside`, as for the script itself."""
         try:
             mlflow = importlib.import_module("mlflow")
         except ImportError:
@@ -292,7 +316,7 @@ class MlflowRun:
         self._failure: type[Exception] = mlflow.exceptions.MlflowException
         # A store of the run's own is a folder of files: MLflow's database takes seconds to make.
         self._is_own = not reader.tracking_uri
-        self._uri = reader.tracking_uri or (folder / "mlflow").absolute().as_uri()
+        self._uri = _absolute(reader.tracking_uri, beside) or (folder / "mlflow").absolute().as_uri()
         if self._is_own:
             os.environ.setdefault(*ALLOW_FILES)
         self._curve, self._names = curve, {script: ours for script, ours in _script_names(reader, names)}
@@ -390,9 +414,15 @@ def text_readers(program: Program, curve: Curve) -> list[Words | JsonLines | Las
 
 
 def check_readers(program: Program) -> None:
-    """Raises WorkloadError for a pattern that is none, or that names no metric."""
+    """Raises WorkloadError for a pattern that is none or names no metric, and for an address with a password in it."""
     names = {metric.name for metric in program.metrics}
     for reader in program.readers:
+        if urllib.parse.urlsplit(reader.tracking_uri).password:
+            shown = shown_uri(reader.tracking_uri)
+            raise WorkloadError(
+                f"an address that is kept on record must hold no password; take it out of {shown} and set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
         if reader.kind != "pattern" or not reader.pattern:
             continue
         groups = set(_compiled(reader.pattern).groupindex)
@@ -413,6 +443,15 @@ def words_of(names: Sequence[str], reader: Reader) -> re.Pattern[str]:
 def shown_uri(uri: str) -> str:
     """The address without its password."""
     return re.sub(r"//[^/@]*@", "//…@", uri)
+
+
+def _absolute(uri: str, folder: str) -> str:
+    """The address, a relative path in it made absolute."""
+    if uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
+        return f"sqlite:///{os.path.abspath(os.path.join(folder, uri.removeprefix('sqlite:///')))}"
+    if uri and ":" not in uri:
+        return Path(folder, uri).absolute().as_uri()
+    return uri
 
 
 def _script_names(reader: Reader, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -113,13 +113,13 @@ def _train_command(program: Program, config: Any, context: RunContext) -> Genera
     output = Output(
         folder / OUTPUT_FILE,
         kept_bytes=program.output_bytes,
-        readers=words,
+        readers=[reports, *words],
         is_last_line_wanted=any(reader.kind == "last" for reader in program.readers),
     )
     with contextlib.ExitStack() as stack:
         stack.callback(output.close)
         logged = [
-            stack.enter_context(MlflowRun(reader, curve, folder, sorted(curve.wanted)))
+            stack.enter_context(MlflowRun(reader, curve, folder, sorted(curve.wanted), beside=program.folder))
             for reader in program.readers
             if reader.kind == "mlflow"
         ]
@@ -166,6 +166,8 @@ def _environment(program: Program, context: RunContext) -> dict[str, str]:
         folder = importlib.util.find_spec("surefoot.standins")
         places = list(folder.submodule_search_locations or []) if folder else []
         found["PYTHONPATH"] = os.pathsep.join([*places, *filter(None, [found.get("PYTHONPATH")])])
+    if context.data_root is not None:
+        found["SUREFOOT_DATA"] = str(context.data_root.absolute())
     return {
         **found,
         "PYTHONUNBUFFERED": "1",

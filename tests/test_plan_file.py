@@ -131,7 +131,7 @@ MISTAKES = [
     case("dropout: [0.0, 0.1], filters: [8, 16, 32], layers: [2, 3]", "dropout: [0.0, 0.1]", 24,
                  "must have at least two factors", id="one factor"),
     case("filters: [8, 16, 32]", f"filters: {list(range(1, 100))}", 24, "at most 100 combinations", id="cells"),
-    case("    factorial", "    arms: {x: {lr: 1e-2}}\n    factorial", 22, 'either "arms" or "factorial"', id="both"),
+    case("    factorial", "    arms: {x: {lr: 1e-2}}\n    factorial", 22, 'one of "arms", "factorial", "search"; it has arms and factorial', id="both"),
     case("[3, 8]", "[8, 3]", 8, r"looks must grow; got \[8, 3\]", id="looks fall"),
     case("[3, 8]", "[3, 5]", 8, r"looks must end at seeds \(8\)", id="looks end early"),
     case("[3, 8]", "[1, 8]", 8, r"looks\[0\] must be at least 2", id="look at one"),

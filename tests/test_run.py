@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from decimal import Decimal
 from fractions import Fraction
@@ -44,6 +45,12 @@ def test_the_final_value_is_the_last_one_not_the_best():
 
 def test_a_metric_that_was_never_reported_has_no_final_value():
     assert run({"loss": 0.3}).final("accuracy") is None
+
+
+def test_without_measurements_the_final_value_is_the_recorded_one():
+    short = dataclasses.replace(run(), finals={"loss": 0.2})
+    assert (short.final("loss"), short.final("accuracy")) == (0.2, None)
+    assert dataclasses.replace(run({"loss": 0.3}), finals={"loss": 0.2}).final("loss") == 0.3
 
 
 def test_a_gain_has_the_sign_of_the_goal():

@@ -406,7 +406,7 @@ def test_a_file_that_could_not_run_is_refused(old, new, said):
 
 
 @pytest.mark.parametrize(
-    "ours", ["sweep: a\nparameters: {}", "study: a", "workload: digits\nmethod: random", "sweep: {method: bayes}"]
+    "ours", ["sweep: a\nparameters: {}", "workload: digits\nmethod: random", "sweep: {method: bayes}"]
 )
 def test_our_own_files_are_not_taken_for_w_and_bs(ours):
     assert not is_wandb(PlanDocument(ours, "sweep.yaml", kind="sweep").plain)

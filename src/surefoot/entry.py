@@ -14,7 +14,7 @@ from surefoot.plan_document import Path_, PlanDocument, kind_of
 
 MOST_NAME_BYTES = 200
 # What lies in a home beside the folders of studies and sweeps.
-TAKEN_NAMES = ("artifacts", "record.db", "run.lock", "run.lock.json")
+TAKEN_NAMES = ("artifacts", "record.db", "run.lock", "run.lock.json", "spool")
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from surefoot.program import Program
 from surefoot.run import Metric, canonical_json, config_hash
 from surefoot.space import SearchSpace
 from surefoot.sweep import Method, Stopping
@@ -128,9 +130,8 @@ class Experiment:
     """A hypothesis, why it is believed, its predictions, and the arms that test it.
 
     A factorial experiment has `factors`; its arms are the cells. One with a `search` has no arms before
-    the search has found them. `allow` names facts that may
-    differ between arms without confounding them. `repeats` names the experiment it repeats, on
-    fresh seeds and with re-spent error.
+    the search has found them. `allow` names facts that may differ between arms without confounding them.
+    `repeats` names the experiment it repeats, on fresh seeds and with re-spent error.
     """
 
     id: str
@@ -193,11 +194,12 @@ class Budget:
 class Plan:
     """The whole plan, checked. `text` is the file as it was read; `baseline` a complete config.
 
-    `is_finalised` asks for the sealed test split to be opened, once, when all claims are settled.
+    `workload` is what `find_workload` takes. `is_finalised` asks for the sealed test split to be
+    opened, once, when all claims are settled.
     """
 
     study: str
-    workload: str
+    workload: str | Program
     metrics: tuple[Metric, ...]
     primary: str
     rule: Rule = field(default_factory=Rule)
@@ -209,6 +211,23 @@ class Plan:
     path: str = ""
 
     @property
+    def workload_name(self) -> str:
+        """What a table and the record call the workload."""
+        return self.workload if isinstance(self.workload, str) else self.workload.name
+
+    @property
+    def workload_identity(self) -> str:
+        """What stands for the workload in a run's key."""
+        return self.workload if isinstance(self.workload, str) else self.workload.identity
+
+    @property
+    def workload_shown(self) -> str:
+        """What a reader is told of the workload: a program's whole command line."""
+        if isinstance(self.workload, str) or self.workload.function:
+            return self.workload_name
+        return " ".join(shlex.quote(part) if not part or " " in part else part for part in self.workload.command)
+
+    @property
     def hash(self) -> str:
         """SHA-256 (hex) of what the plan says; comments and layout do not count."""
         return hashlib.sha256(canonical_json(self.definition()).encode()).hexdigest()
@@ -217,7 +236,7 @@ class Plan:
         """What the plan says, as JSON."""
         return {
             "study": self.study,
-            "workload": self.workload,
+            "workload": self.workload if isinstance(self.workload, str) else self.workload.definition(),
             "metrics": {m.name: [m.goal, m.unit, m.target, m.min_effect] for m in self.metrics},
             "primary": self.primary,
             "rule": {

@@ -19,6 +19,9 @@ LARGEST_BYTES = 300_000
 MOST_NODES = 50_000
 DEEPEST = 20
 FIRST_KEYS = {"plan": "study", "sweep": "sweep"}
+# What only one of the two has at its top, and the verb for it.
+SIGNS = {"plan": ("study", "experiments"), "sweep": ("sweep", "parameters")}
+VERBS = {"plan": "run", "sweep": "sweep"}
 
 Path_ = tuple[str | int, ...]
 
@@ -57,11 +60,19 @@ class PlanDocument:
         self.tree = self._load()
         self._nodes = 0
         self.plain = self._plain(self.tree, ())
+        self._refuse_other_kind()
 
     def refuse(self, where: Path_, message: str) -> NoReturn:
         """Raises PlanError with file, line and the key's place."""
         place = _spelled(where) or f"the {self.kind}"
         raise PlanError(f"{self.path}:{self.line(where)}: {place} {message}")
+
+    def _refuse_other_kind(self) -> None:
+        other = "plan" if self.kind == "sweep" else "sweep"
+        signs = [key for key in SIGNS[other] if key in self.plain]
+        if signs and not any(key in self.plain for key in SIGNS[self.kind]):
+            line = self.line((signs[0],))
+            raise PlanError(f"{self.path}:{line}: this is a {other}; `surefoot {VERBS[other]} {self.path}` is for it")
 
     def _load(self) -> Any:
         directive = re.search(r"^%YAML\s+(?!1\.2\s*$)\S+", self.text, re.MULTILINE)

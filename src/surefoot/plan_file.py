@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Any, NoReturn
 
-from pydantic import Field
-
-from surefoot.entry import Entries, Finite, Name, Positive, Strict, folder_name_mistake, hinted, name_mistake, shaped
+from surefoot.entry import came, folder_name_mistake, hinted, name_mistake, shaped
 from surefoot.errors import SpaceError, SurefootError, WorkloadError, quoted
 from surefoot.plan import (
     Arm,
@@ -19,98 +18,38 @@ from surefoot.plan import (
     Plan,
     Prediction,
     Rule,
+    SearchPlan,
     factorial_arms,
     looks_up_to,
     same_config,
 )
 from surefoot.plan_document import Path_, PlanDocument, read_text
+from surefoot.plan_entry import (
+    ENTRIES,
+    MOST_ARMS,
+    REASONS,
+    ExpectEntry,
+    ExperimentEntry,
+    PlanEntry,
+    SearchEntry,
+    plan_schema,
+)
+from surefoot.program import Program
+from surefoot.program_entry import ProgramEntry, ProgramReader
 from surefoot.run import Metric
+from surefoot.search_entry import SearchReader
+from surefoot.settings import Settings, plain_value_mistake
+from surefoot.space import SearchSpace
+from surefoot.sweep_entry import MOST_SEEDS
+from surefoot.sweep_space import SpaceReader
 from surefoot.workload import Workload, as_config, find_workload
 
-MOST_SEEDS = 90
-MOST_ARMS = 100
+__all__ = ["parse_plan", "plan_schema", "read_plan"]
+
 MOST_CHAMPIONS = 1000
-
-Level = Annotated[float, Field(gt=0, lt=0.5)]
-
-
-class MetricEntry(Strict):
-    """One metric: which way it should go, its unit, where the study wants it, and what change is worth having."""
-
-    goal: Literal["minimize", "maximize"]
-    unit: str = ""
-    target: Finite | None = None
-    min_effect: Positive | None = None
-
-
-class BudgetEntry(Strict):
-    """The most a study may spend."""
-
-    runs: Annotated[int, Field(ge=1)] | None = None
-    hours: Positive | None = None
-    run_minutes: Positive | None = None
-
-
-class RuleEntry(Strict):
-    """How the study decides."""
-
-    looks: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None = None
-    adopt: Level = 0.20
-    support: Level = 0.05
-    claim: Level = 0.05
-    confirm_seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 8
-    screen: bool = True
-
-
-class ExpectEntry(Strict):
-    """One typed prediction."""
-
-    arm: str | None = None
-    main: str | None = None
-    interaction: list[str] | None = None
-    metric: str
-    is_: Literal["better", "worse", "same"] | None = Field(default=None, alias="is")
-    by: Positive | None = None
-    within: Positive | None = None
-    between: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
-
-
-class ExperimentEntry(Strict):
-    """A hypothesis with its arms (or factors) and predictions."""
-
-    id: Name
-    hypothesis: Annotated[str, Field(min_length=1)]
-    because: str = ""
-    arms: dict[Name, dict[str, Any]] | None = None
-    factorial: dict[str, list[Any]] | None = None
-    expect: Annotated[list[ExpectEntry], Field(min_length=1)]
-    allow: list[str] = Field(default_factory=list)
-    repeats: str = ""
-
-
-class PlanEntry(Strict):
-    """A Surefoot study: one goal pursued from its baseline to its target."""
-
-    study: Name
-    workload: Annotated[str, Field(min_length=1)]
-    metrics: Annotated[dict[str, MetricEntry], Field(min_length=1)]
-    primary: str | None = None
-    seeds: Annotated[int, Field(ge=2, le=MOST_SEEDS)] = 8
-    rule: RuleEntry = RuleEntry()
-    budget: BudgetEntry = BudgetEntry()
-    baseline: dict[str, Any] = Field(default_factory=dict)
-    experiments: list[ExperimentEntry] = Field(default_factory=list)
-    finalise: bool = False
-
-
-ENTRIES: Entries = {
-    ("metrics", "*"): MetricEntry,
-    ("budget",): BudgetEntry,
-    ("rule",): RuleEntry,
-    ("experiments", "*"): ExperimentEntry,
-    ("experiments", "*", "expect", "*"): ExpectEntry,
-}
-REASONS: Mapping[Path_, str] = {("seeds",): "one seed says nothing of the noise"}
+# So many values of a searched setting are tried as a later champion's; with more, any config may be possible.
+MOST_FOUND = 20
+MOST_DRAWS = 200
 
 
 def read_plan(path: Path) -> Plan:
@@ -122,29 +61,66 @@ def read_plan(path: Path) -> Plan:
     return parse_plan(read_text(path), str(path))
 
 
-def parse_plan(text: str, path: str = "plan.yaml") -> Plan:
-    """The checked plan in a text; `path` is the name that mistakes are reported under."""
+def parse_plan(text: str, path: str = "plan.yaml", *, is_on_record: bool = False) -> Plan:
+    """The checked plan in a text; `path` is the name that mistakes are reported under.
+
+    Of a plan that `is_on_record` the script need not be there any more: it is told of, not run.
+    """
     document = PlanDocument(text, path)
     entry = shaped(PlanEntry, document, document.plain, within=ENTRIES, reasons=REASONS)
-    return _Checker(document, entry).plan()
-
-
-def plan_schema() -> dict[str, Any]:
-    """The JSON Schema of a plan, for editors."""
-    schema = PlanEntry.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot plan"}
+    return _Checker(document, entry, is_on_record=is_on_record).plan()
 
 
 class _Checker:
     """Turns a well-shaped entry into a Plan, asking what only the workload can answer."""
 
-    def __init__(self, document: PlanDocument, entry: PlanEntry) -> None:
+    def __init__(self, document: PlanDocument, entry: PlanEntry, *, is_on_record: bool) -> None:
         self.document, self.entry = document, entry
+        # Settings of which a later champion may have more values than can be listed.
+        self._open: set[str] = set()
+        self.asked = self._asked(entry.workload, is_on_record)
         try:
-            self.workload: Workload = find_workload(entry.workload, beside=Path(document.path).parent)
+            self.workload: Workload = find_workload(self.asked, beside=Path(document.path).parent)
             self.defaults = self.workload.defaults()
         except SurefootError as error:
             raise type(error)(f"{document.path}:{document.line(('workload',))}: {error}") from error
+        is_program = isinstance(self.asked, Program)
+        self.settings = Settings(like=entry.baseline) if is_program else Settings(space=self.workload.space)
+
+    def _asked(self, written: Any, is_on_record: bool) -> str | Program:
+        """What is trained: a workload's name, or a program."""
+        if isinstance(written, str) and written:
+            return written
+        if not isinstance(written, dict):
+            self._refuse(
+                ("workload",), f"must be a name, or keys with values (command or function); got {came(written)}"
+            )
+        entry = shaped(ProgramEntry, self.document, written, ("workload",))
+        if (entry.command is None) == (entry.function is None):
+            self._refuse(("workload",), 'must have either "command" or "function"')
+        for name, value in self.entry.baseline.items():
+            mistake = name_mistake(name) or plain_value_mistake(value)
+            if mistake:
+                self._refuse(("baseline", name), mistake)
+        for name in self.entry.metrics:
+            mistake = name_mistake(name) or (
+                "must have another name: a setting is called so" * (name in self.entry.baseline)
+            )
+            if mistake:
+                self._refuse(("metrics", name), mistake)
+        if self.entry.finalise:
+            self._refuse(
+                ("finalise",), "must be false for a command or a function: it has no test split of ours to open"
+            )
+        return ProgramReader(
+            document=self.document,
+            entry=entry,
+            metrics=tuple(Metric(name=name, goal=m.goal, unit=m.unit) for name, m in self.entry.metrics.items()),
+            settings=tuple(self.entry.baseline),
+            above=("workload",),
+            homes=("baseline",),
+            is_on_record=is_on_record,
+        ).program()
 
     def plan(self) -> Plan:
         """The plan, or the first mistake."""
@@ -164,13 +140,13 @@ class _Checker:
         self._refuse_impossible({name: [value] for name, value in baseline.items()}, {}, ("baseline",))
         return Plan(
             study=self._study_name(),
-            workload=entry.workload,
+            workload=self.asked,
             metrics=metrics,
             primary=primary,
             rule=rule,
             budget=Budget(runs=entry.budget.runs, hours=entry.budget.hours, run_minutes=entry.budget.run_minutes),
             baseline=baseline,
-            experiments=self._experiments(names, baseline),
+            experiments=self._experiments(metrics, baseline),
             is_finalised=entry.finalise,
             text=self.document.text,
             path=self.document.path,
@@ -235,13 +211,13 @@ class _Checker:
         checked: dict[str, Any] = {}
         for name, value in settings.items():
             try:
-                checked.update(self.workload.space.checked({name: value}))
+                checked[name] = self.settings.checked(name, value)
             except SpaceError as error:
                 message = str(error).removeprefix(f"{name} ")
                 self._refuse((*where, name), message)
         return checked
 
-    def _experiments(self, metrics: list[str], baseline: Mapping[str, Any]) -> tuple[Experiment, ...]:
+    def _experiments(self, metrics: tuple[Metric, ...], baseline: Mapping[str, Any]) -> tuple[Experiment, ...]:
         found: list[Experiment] = []
         touched: set[str] = set()
         reachable = {name: [value] for name, value in baseline.items()}
@@ -250,12 +226,17 @@ class _Checker:
             self._check_id(entry, where, [e.id for e in found])
             for j, fact in enumerate(entry.allow):
                 self._check_fact(fact, (*where, "allow", j))
+            settled = {k: v for k, v in baseline.items() if k not in touched}
             arms = self._arms(entry, where)
-            self._refuse_twins(entry, where, arms, {k: v for k, v in baseline.items() if k not in touched})
+            search = self._search(entry.search, (*where, "search"), metrics, settled) if entry.search else None
+            names = [a.name for a in arms] if search is None else list(search.arm_names)
+            self._refuse_twins(entry, where, arms, settled)
             for arm in arms:
                 at = (*where, "factorial") if entry.factorial is not None else (*where, "arms", arm.name)
                 self._refuse_impossible(reachable, arm.changes, at)
-            for setting, value in (change for arm in arms for change in arm.changes.items()):
+            if search is not None and settled.keys() == baseline.keys():
+                self._refuse_impossible_space(search.space, baseline, (*where, "search", "parameters"))
+            for setting, value in self._moves(arms, search):
                 touched.add(setting)
                 if value not in reachable[setting]:
                     reachable[setting].append(value)
@@ -267,14 +248,84 @@ class _Checker:
                     arms=arms,
                     factors=tuple((name, tuple(levels)) for name, levels in (entry.factorial or {}).items()),
                     predictions=tuple(
-                        self._prediction(p, (*where, "expect", j), entry, [a.name for a in arms], metrics)
+                        self._prediction(p, (*where, "expect", j), entry, names, [m.name for m in metrics])
                         for j, p in enumerate(entry.expect)
                     ),
                     allow=tuple(entry.allow),
                     repeats=entry.repeats,
+                    search=search,
                 )
             )
         return tuple(found)
+
+    def _search(
+        self, entry: SearchEntry, where: Path_, metrics: tuple[Metric, ...], settled: Mapping[str, Any]
+    ) -> SearchPlan:
+        """The search; `settled` are the settings that no earlier experiment moves from the baseline."""
+        reader = SpaceReader(self.document, entry, None, metrics, settings=self.settings, base=settled, above=where)
+        words = SearchReader(
+            document=self.document,
+            entry=entry,
+            above=where,
+            can_resume=self.workload.resumes,
+            workload="" if isinstance(self.asked, Program) else self.workload.name,
+        )
+        method, trials = words.method(), entry.trials
+        if method.name == "grid":
+            points = reader.check_grid((("trials",), trials, 1))
+            trials = trials or points
+        if trials is None:
+            self._refuse(where, 'must have "trials": how many configs it may look at')
+        search = SearchPlan(
+            space=reader.space,
+            trials=trials,
+            top=entry.top,
+            method=method,
+            stopping=words.stopping(),
+            first=reader.first(),
+            search_seed=entry.search_seed,
+        )
+        self._check_arms_to_be(entry, search, where)
+        return search
+
+    def _check_arms_to_be(self, entry: SearchEntry, search: SearchPlan, where: Path_) -> None:
+        arms = len(search.arm_names)
+        if any(p.role == "scientific" for p in search.space.parameters) and "top" in entry.model_fields_set:
+            self._refuse(
+                (*where, "top"),
+                f"belongs to a search without scientific parameters; here the best of each of {arms} settings races",
+            )
+        if arms > MOST_ARMS:
+            self._refuse(
+                (*where, "parameters"), f"must lead to at most {MOST_ARMS} arms; got {arms} scientific settings"
+            )
+        if search.trials < arms:
+            self._refuse((*where, "trials"), f"must be at least {arms}, one for each arm to be; got {search.trials}")
+
+    def _moves(self, arms: Sequence[Arm], search: SearchPlan | None) -> list[tuple[str, Any]]:
+        """The settings that an experiment may change, with the values that can be listed."""
+        if search is None:
+            return [change for arm in arms for change in arm.changes.items()]
+        found = []
+        for parameter in search.space.parameters:
+            values: Sequence[Any] = parameter.levels() if 0 < (parameter.level_count or 0) <= MOST_FOUND else ()
+            if not values:
+                self._open.add(parameter.name)
+                values = [parameter.value_at(0.5)]
+            found += [(parameter.name, value) for value in values]
+        return found
+
+    def _refuse_impossible_space(self, space: SearchSpace, baseline: Mapping[str, Any], where: Path_) -> None:
+        """Refuses a space of which no config can be built on the baseline, as far as some draws show."""
+        draw, refusal = random.Random(0), ""
+        for _ in range(MOST_DRAWS):
+            try:
+                as_config(self.workload, {**baseline, **space.build(lambda p: p.value_at(draw.random()))})
+            except WorkloadError as error:
+                refusal = refusal or str(error)
+            else:
+                return
+        self._refuse(where, f"cannot be trained: {refusal}")
 
     def _check_id(self, entry: ExperimentEntry, where: Path_, earlier: Sequence[str]) -> None:
         self._require_name(entry.id, (*where, "id"))
@@ -299,8 +350,13 @@ class _Checker:
             )
 
     def _arms(self, entry: ExperimentEntry, where: Path_) -> tuple[Arm, ...]:
-        if (entry.arms is None) == (entry.factorial is None):
-            self._refuse(where, 'must have either "arms" or "factorial"')
+        given = [name for name in ("arms", "factorial", "search") if getattr(entry, name) is not None]
+        if len(given) != 1:
+            self._refuse(
+                where, f'must have one of "arms", "factorial", "search"; it has {" and ".join(given) or "none"}'
+            )
+        if entry.search is not None:
+            return ()
         if entry.factorial is not None:
             return self._cells(entry.factorial, (*where, "factorial"))
         assert entry.arms is not None
@@ -350,6 +406,8 @@ class _Checker:
                 refusal = refusal or str(error)
             else:
                 return
+        if self._open - changes.keys():
+            return
         cell = f" at {changes}" if where[-1] == "factorial" else ""
         self._refuse(where, f"cannot be trained{cell}: {refusal}")
 
@@ -357,7 +415,7 @@ class _Checker:
         self, entry: ExperimentEntry, where: Path_, arms: tuple[Arm, ...], settled: Mapping[str, Any]
     ) -> None:
         """Refuses arms that are one config whatever was adopted: no earlier experiment moves what is `settled`."""
-        if entry.factorial is not None:
+        if entry.arms is None:
             return
         for i, arm in enumerate(arms):
             config = {**settled, **arm.changes}
@@ -384,8 +442,8 @@ class _Checker:
         if sum(x is not None for x in (entry.arm, entry.main, entry.interaction)) != 1:
             self._refuse(where, 'must say what it is about: one of "arm", "main", "interaction"')
         if entry.arm is not None and entry.arm not in arms:
-            # A factorial's arms have commas in their names.
-            listed = ", ".join(arms if experiment.factorial is None else (f'"{arm}"' for arm in arms))
+            # The arms of a factorial or a search may have commas in their names.
+            listed = ", ".join(arms if experiment.arms is not None else (f'"{arm}"' for arm in arms))
             self._refuse(
                 (*where, "arm"),
                 f"must be one of the experiment's arms {listed}; got {quoted(entry.arm)}",

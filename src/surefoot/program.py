@@ -91,7 +91,7 @@ class Program:
 
     @property
     def identity(self) -> str:
-        """Names it in a run's key: two programs with one identity train the same thing, however they are listened to."""
+        """Names it in a run's key: two programs with one identity train the same, however listened to."""
         said = self.definition()
         trains = {name: said[name] for name in TRAINS}
         return f"program {self.name} {hashlib.sha256(canonical_json(trains).encode()).hexdigest()[:12]}"

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from surefoot.entry import Positive, Strict, came, hinted, name_mistake, shaped
 from surefoot.errors import WorkloadError, quoted
-from surefoot.plan_document import PlanDocument
+from surefoot.plan_document import Path_, PlanDocument
 from surefoot.program import Passing, Program, Reader, Reading
 from surefoot.run import Metric
 from surefoot.workloads.arguments import JSON_FILE, PLACEHOLDER, YAML_FILE, split_command
@@ -48,12 +48,19 @@ class ReadEntry(Strict):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgramReader:
-    """Turns a well-shaped entry into a Program. `settings` are all names that it is told, varied or not."""
+    """Turns a well-shaped entry into a Program. `settings` are all names that it is told, varied or not.
+
+    `above` is where the entry stands in the document, and `homes` the keys under which settings are written.
+    A program that `is_on_record` is only told of: neither its folder nor its script need be there any more.
+    """
 
     document: PlanDocument
     entry: ProgramEntry
     metrics: tuple[Metric, ...]
     settings: Collection[str]
+    above: Path_ = ()
+    homes: tuple[str, ...] = ("parameters", "base")
+    is_on_record: bool = False
 
     def program(self) -> Program:
         """The program, or the first mistake."""
@@ -67,12 +74,13 @@ class ProgramReader:
             metrics=self.metrics,
             readers=self._readers(),
             environment=self._environment(),
-            folder=str(self._folder()),
+            folder="" if self.is_on_record else str(self._folder()),
             grace_seconds=self.entry.grace_seconds,
             silence_seconds=None if self.entry.silence_minutes is None else self.entry.silence_minutes * 60,
             resumes=self.entry.resumes,
         )
-        self._check(program)
+        if not self.is_on_record:
+            self._check(program)
         return program
 
     def _check(self, program: Program) -> None:
@@ -83,10 +91,16 @@ class ProgramReader:
             key = "function" if program.function else "command"
             check_program(program, tuple(self.settings))
         except WorkloadError as error:
-            raise WorkloadError(f"{self.document.path}:{self.document.line((key,))}: {error}") from error
+            line = self.document.line((*self.above, key))
+            raise WorkloadError(f"{self.document.path}:{line}: {error}") from error
 
     def _refuse(self, message: str, *where: str | int) -> NoReturn:
-        self.document.refuse(where, message)
+        self.document.refuse((*self.above, *where), message)
+
+    def _refuse_setting(self, message: str, name: str) -> NoReturn:
+        """Refuses a setting by the line on which it is written."""
+        homes = [home for home in self.homes if name in self.document.plain.get(home, {})]
+        self.document.refuse((homes[0], name) if homes else (), message)
 
     def _folder(self) -> Path:
         folder = Path(self.document.path).parent / (self.entry.folder or "")
@@ -98,8 +112,9 @@ class ProgramReader:
         for name in self.settings if self.entry.function is None else ():
             is_clear = not name.startswith("-") and not any(c.isspace() or c in "=\0" for c in name)
             if not is_clear:
-                place = ("parameters", name) if name in self.document.plain["parameters"] else ("base", name)
-                self._refuse("must have a name that a command can be told: no space, no =, no dash in front", *place)
+                self._refuse_setting(
+                    "must have a name that a command can be told: no space, no =, no dash in front", name
+                )
 
     def _function(self) -> str:
         function = self.entry.function
@@ -148,8 +163,8 @@ class ProgramReader:
         if not isinstance(name, str) or name_mistake(name) or name.startswith("-") or any(c in " =\t" for c in name):
             self._refuse(f"must be a name, or false where the script takes no seed; got {came(name)}", "seed_as")
         if name in self.settings:
-            place = ("parameters", name) if name in self.document.plain["parameters"] else ("base", name)
-            self._refuse("is also how the seed is told; say seeds: N for several, or seed_as: another name", *place)
+            advice = "leave it out, as the plan sets it" if self.above else "say seeds: N for several"
+            self._refuse_setting(f"is also how the seed is told; {advice}, or seed_as: another name", name)
         return name
 
     def _environment(self) -> dict[str, str]:
@@ -174,7 +189,7 @@ class ProgramReader:
         if not isinstance(written, Mapping):
             message = f"must be one of {', '.join(words)}, or {{pattern: …}}; got {came(written)}"
             self._refuse(hinted(message, str(written), words), *where)
-        entry = shaped(ReadEntry, self.document, written, where)
+        entry = shaped(ReadEntry, self.document, written, (*self.above, *where))
         if (entry.kind, entry.pattern, entry.mlflow).count(None) != 2:
             self._refuse("must have one of kind, pattern, mlflow", *where)
         known = [m.name for m in self.metrics]

@@ -28,7 +28,7 @@ class SweepConsole:
         """Says what begins, and what is there already."""
         trials = story.sweep.budget.trials
         there = f", {len(story.trials)} are there" if story.trials else ""
-        many = f"{trials} trials" if trials is not None else "trials"
+        many = "trials" if trials is None else f"{trials} trial{'s' * (trials > 1)}"
         self._screen.say(
             f"sweep {story.sweep.name}: {many} by {story.sweep.method.name}{there}, {self._workers} at a time"
         )

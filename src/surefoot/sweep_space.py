@@ -95,12 +95,11 @@ class SpaceReader:
             kind = own.kind if own else ""
             asked = Asked(document=self.document, name=name, where=(*self.above, *where), kind=kind)
             for one, place in read_setting(asked, written):
-                place = place[len(self.above) :]
                 if isinstance(one, Fixed):
                     self._fix(name, one.value, where)
                 else:
-                    self._places.append(place)
-                    found.append(self._fitting(one, own, place))
+                    self._places.append(place[len(self.above) :])
+                    found.append(self._fitting(one, own, self._places[-1]))
         if not found:
             self._refuse(("parameters",), "must hold at least one range or list of choices; nothing varies")
         return tuple(found)

@@ -32,11 +32,12 @@ class LocalCluster:
     def address(self):
         return self._cluster.address
 
-    def add(self, name, **environment):
+    def add(self, name, *, gpus=0, **environment):
         """Starts a node; a run sees its name as NODE in its environment."""
         before = set(psutil.Process().children(recursive=True))
         self._nodes[name] = self._cluster.add_node(
             num_cpus=1,
+            num_gpus=gpus,
             object_store_memory=STORE_BYTES,
             temp_dir=self._folder,
             env_vars={"NODE": name, **environment},
@@ -46,6 +47,14 @@ class LocalCluster:
 
     def names(self):
         return sorted(self._nodes)
+
+    def workers(self):
+        """The processes of our remote workers on all nodes."""
+        found = []
+        for node in self._nodes.values():
+            raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+            found += [p for p in raylet.children() if any("RemoteWorker" in word for word in p.cmdline())]
+        return found
 
     def kill(self, name):
         """Kills the process that is the node, as a machine that loses its power would."""

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from surefoot.errors import ClusterError, MissingExtraError
-from surefoot.execution import Task, ray_cluster
+from surefoot.execution import Task
 from surefoot.execution import ray_engine as engine_module
 from surefoot.execution.ray_engine import RayEngine
 from surefoot.program import Program, Reader
@@ -39,6 +39,7 @@ settings = dict(word.split("=", 1) for word in sys.argv[1:])
 folder = pathlib.Path(os.environ["SUREFOOT_RUN_FOLDER"])
 node = os.environ.get("NODE", "")
 (folder / "node.txt").write_text(node)
+(folder / "gpus.txt").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
 if node and node in settings.get("bad", "").split(","):
     sys.exit("the disk of this node is gone")
 if "child" in settings:
@@ -86,7 +87,9 @@ WL = Workload(name="afar", summary="", config=Config, metrics=(Metric(name="loss
 COORDINATOR = """
 import sys
 sys.path.insert(0, {tests!r})
+from surefoot.execution import ray_cluster
 from test_ray_engine import *
+ray_cluster.HEAD_SECONDS = 1.0
 with RayEngine({address!r}, on_notice=lambda text: print("notice", text, flush=True)) as engine:
     tasks = [task(Path({home!r}), number, {settings!r}) for number in range({runs})]
     for outcome in engine.run(tasks, on_measurement=lambda task, m: print("measured", task.key, flush=True)):
@@ -101,7 +104,7 @@ def cluster():
     cluster = LocalCluster()
     try:
         cluster.add("one")
-        cluster.add("two")
+        cluster.add("two", gpus=2)
         yield cluster
     finally:
         cluster.close()
@@ -141,12 +144,35 @@ def steps_of(outcome):
     return [m.step for m in outcome.measurements]
 
 
-def coordinator(cluster, home, *, runs, **settings):
-    """A process that trains so many runs, and says what it hears."""
-    text = COORDINATOR.format(tests=str(HERE), address=cluster.address, home=str(home), settings=settings, runs=runs)
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+class Coordinator:
+    """A process that trains so many runs and says what it hears; killed at the end, if it is still there."""
+
+    def __init__(self, cluster, home, *, runs, **settings):
+        text = COORDINATOR.format(
+            tests=str(HERE), address=cluster.address, home=str(home), settings=settings, runs=runs
+        )
+        command = [sys.executable, "-W", "ignore", "-c", text]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._heard = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def hear(self, *words):
+        """Waits until all of them were said."""
+        while not all(word in self._heard for word in words):
+            line = self.process.stdout.readline()
+            assert line, f"it ended after saying only: {self._heard}"
+            self._heard += line
+
+    def lines(self):
+        """All that it said, once it has ended."""
+        self._heard += self.process.communicate(timeout=45)[0]
+        return self._heard.splitlines()
 
 
 # --- good runs -----------------------------------------------------------------------------------------------------
@@ -212,6 +238,13 @@ def test_a_run_that_is_not_judged_is_told_soon(engine, tmp_path):
     assert len(outcome.measurements) < 100
 
 
+def test_a_run_sees_the_gpu_it_was_given_and_no_other(cluster, tmp_path):
+    with RayEngine(cluster.address, gpus_per_run=1) as engine:
+        (outcome,) = engine.run([task(tmp_path)])
+    assert node_of(outcome) == "two"
+    assert (outcome.task.artifacts / "gpus.txt").read_text() in ("0", "1")
+
+
 def test_tasks_are_asked_for_again_where_there_is_none_just_now(engine, tmp_path):
     def tasks():
         yield task(tmp_path, 0)
@@ -241,7 +274,7 @@ def test_what_a_callback_raises_ends_the_runs_and_is_raised(engine, tmp_path):
 # --- what goes wrong on a node ---------------------------------------------------------------------------------------
 
 
-def test_a_node_that_dies_ends_its_run_as_lost_and_the_run_is_tried_elsewhere(cluster, tmp_path):
+def test_a_node_that_dies_ends_its_run_as_lost_and_the_run_is_tried_elsewhere(cluster, tmp_path, capfd):
     gate = tmp_path / "gate"
     cluster.add("dying")
 
@@ -257,14 +290,16 @@ def test_a_node_that_dies_ends_its_run_as_lost_and_the_run_is_tried_elsewhere(cl
     with RayEngine(cluster.address, on_notice=notices.append) as engine:
         tasks = [task(tmp_path, number, {"steps": 4, "gate": str(gate)}) for number in range(3)]
         outcomes = engine.run(tasks, on_measurement=look, on_end=end)
-    assert [(o.status, steps_of(o)) for o in outcomes] == [(Status.COMPLETE, [1, 2, 3, 4])] * 3
+    assert [o.status for o in outcomes] == [Status.COMPLETE] * 3
     lost, *rest = ended
+    assert [steps_of(o) for o in rest] == [[1, 2, 3, 4]] * 3
     assert (lost.status, lost.is_worker_lost) == (Status.FAILED, True)
     assert not any(o.is_worker_lost for o in rest)
     assert lost.reason.endswith("after step 2")
     assert "was lost" in lost.reason or "died" in lost.reason
     assert len(ended) == 4
     assert node_of(outcomes[lost.task.seed]) in ("one", "two")
+    assert capfd.readouterr().out == ""
 
 
 def test_a_bad_node_is_left_out_and_its_runs_are_tried_elsewhere(cluster, tmp_path):
@@ -304,6 +339,14 @@ def test_a_run_that_fails_on_every_node_failed_by_itself(cluster, tmp_path):
     assert not any("left out" in notice for notice in notices)
 
 
+def test_a_script_that_ends_well_and_tells_nothing_is_not_tried_again(engine, tmp_path):
+    ended = []
+    (outcome,) = engine.run([task(tmp_path, 0, {"steps": 0})], on_end=ended.append)
+    assert outcome.status is Status.FAILED
+    assert "printed no loss" in outcome.reason or "told no loss" in outcome.reason
+    assert len(ended) == 1
+
+
 # --- coordinators ----------------------------------------------------------------------------------------------------
 
 
@@ -311,39 +354,29 @@ def test_nothing_of_a_killed_coordinator_survives_and_the_next_one_goes_on(clust
     from ray_cluster import those_with, wait_until
 
     mark = str(tmp_path / "mark")
-    first = coordinator(cluster, tmp_path, runs=2, steps=600, pause=0.1, child=mark)
-    heard = set()
-    while len(heard) < 2:
-        line = first.stdout.readline()
-        assert line, "the coordinator ended by itself"
-        heard |= {line} if line.startswith("measured") else set()
-    assert len(those_with(f"child={mark}")) == 2
-    folders = {p.environ()["SUREFOOT_RUN_FOLDER"] for p in those_with(f"child={mark}")}
-    first.kill()
-    first.wait()
-    wait_until(lambda: not those_with(mark) and not those_with("ray::RemoteWorker"))
+    with Coordinator(cluster, tmp_path, runs=2, steps=600, pause=0.1, child=mark) as first:
+        first.hear("measured run0", "measured run1")
+        wait_until(lambda: len(those_with(f"child={mark}")) == 2 and len(cluster.workers()) >= 2)
+        folders = {p.environ()["SUREFOOT_RUN_FOLDER"] for p in those_with(f"child={mark}")}
+        assert all(os.path.exists(folder) for folder in folders)
+    wait_until(lambda: not those_with(f"child={mark}") and not cluster.workers())
     wait_until(lambda: not any(os.path.exists(folder) for folder in folders))
-    second = coordinator(cluster, tmp_path, runs=2, steps=3)
-    said, _ = second.communicate(timeout=60)
-    assert [line for line in said.splitlines() if line.startswith("ended")] == [
-        "ended run0 COMPLETE",
-        "ended run1 COMPLETE",
-    ]
+    with Coordinator(cluster, tmp_path, runs=2, steps=3) as second:
+        ended = sorted(line for line in second.lines() if line.startswith("ended"))
+    assert ended == ["ended run0 COMPLETE", "ended run1 COMPLETE"]
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_stops_the_runs_and_says_so(cluster, tmp_path, times):
-    process = coordinator(cluster, tmp_path, runs=3, steps=600, pause=0.1)
-    lines = iter(process.stdout.readline, "")
-    assert any(line.startswith("measured") for line in lines)
-    for _ in range(times):
-        process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    ended = [line for line in said.splitlines() if line.startswith("ended")]
-    assert process.returncode == 0
+    with Coordinator(cluster, tmp_path, runs=3, steps=600, pause=0.1) as coordinator:
+        coordinator.hear("measured")
+        for _ in range(times):
+            coordinator.process.send_signal(signal.SIGINT)
+        ended = [line for line in coordinator.lines() if line.startswith("ended")]
+        assert coordinator.process.returncode == 0
     assert ended
     assert all(line.endswith("INTERRUPTED") for line in ended)
-    assert "ended run2" not in said
+    assert len(ended) < 3
 
 
 # --- the cluster itself ----------------------------------------------------------------------------------------------
@@ -359,6 +392,11 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_an_address_must_be_a_host_and_a_port(address):
     with pytest.raises(ClusterError, match="a Ray address must be HOST:PORT"):
         RayEngine(address)
+
+
+def test_a_run_must_take_something_of_the_cluster():
+    with pytest.raises(ClusterError, match="a run must take a CPU or a GPU; got 0 CPU and 0 GPU"):
+        RayEngine(cpus_per_run=0)
 
 
 def test_a_cluster_that_is_not_there_is_named_with_what_to_do():
@@ -378,15 +416,15 @@ def test_something_else_at_the_address_is_known_in_bounded_time():
         server = socket.create_server(("127.0.0.1", 0))
         RayEngine(f"127.0.0.1:{server.getsockname()[1]}")
     """)
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "does not answer after 1 s" in done.stderr
 
 
 def test_a_run_too_large_for_every_node_is_refused(cluster, tmp_path):
-    with RayEngine(cluster.address, cpus_per_run=2, gpus_per_run=0.5) as engine:
-        with pytest.raises(ClusterError, match=r"a run needs 2 CPU and 0\.5 GPU, which no node of the cluster"):
-            engine.run([task(tmp_path)])
+    refusal = pytest.raises(ClusterError, match=r"a run needs 2 CPU and 0\.5 GPU, which no node of the cluster")
+    with RayEngine(cluster.address, cpus_per_run=2, gpus_per_run=0.5) as engine, refusal:
+        engine.run([task(tmp_path)])
 
 
 def test_a_folder_too_large_to_send_is_refused(engine, tmp_path, monkeypatch):
@@ -406,16 +444,12 @@ def test_without_an_address_a_cluster_of_its_own_trains_and_goes(tmp_path, monke
     assert alive == []
 
 
-def test_a_head_that_dies_is_told_and_the_coordinator_ends_by_itself(cluster, tmp_path, monkeypatch):
+def test_a_head_that_dies_is_told_and_the_coordinator_ends_by_itself(cluster, tmp_path):
     """The last test: it leaves no cluster behind."""
-    monkeypatch.setattr(ray_cluster, "HEAD_SECONDS", 1.0)
-    has_begun = []
-
-    def kill(task, measurement):
-        if not has_begun:
-            cluster.kill_head()
-        has_begun.append(task)
-
-    with RayEngine(cluster.address) as engine:
-        with pytest.raises(ClusterError, match=r"the head of the Ray cluster at .* is gone"):
-            engine.run([task(tmp_path, 0, {"steps": 600, "pause": 0.1})], on_measurement=kill)
+    with Coordinator(cluster, tmp_path, runs=1, steps=600, pause=0.1) as coordinator:
+        coordinator.hear("measured")
+        cluster.kill_head()
+        last = coordinator.lines()[-1]
+        assert coordinator.process.returncode == 1
+    assert "the head of the Ray cluster at" in last
+    assert last.endswith("is gone, and the runs in flight with it; start it again, then run the same command to go on")

@@ -170,6 +170,24 @@ def test_whoever_lost_its_turn_to_another_writes_nothing_more(server, postgresql
         assert [(run.id, run.status) for run in record.runs(study)] == [(run_id, Status.COMPLETE)]
 
 
+def test_a_member_of_the_team_needs_no_more_rights_than_the_manual_says(server, postgresql):
+    url = postgresql()
+    Record.open(url).close()
+    manual = (Path(__file__).parents[2] / "docs/teams.md").read_text()
+    rights = manual.partition("```sql\n")[2].partition("```")[0]
+    server.psql("DROP ROLE IF EXISTS team; CREATE ROLE team LOGIN;")
+    server.psql(rights)
+    with Record.open(url.replace("postgres:@", "team@")) as record:
+        study = record.add_study("s", "w")
+        with record.study_lock(study), record.together():
+            run_id = start(record)
+            server.cut()
+            finish(record, run_id)
+            start(record, "next")
+        assert record.runs(study)[0].status is Status.COMPLETE
+    server.psql("DROP OWNED BY team; DROP ROLE team;")
+
+
 # --- what a dead coordinator left behind ---------------------------------------------------------------------------
 
 ELSEWHERE = """

@@ -29,6 +29,13 @@ def experiment(name, expect=None, **arms):
     return {"id": name, "hypothesis": f"{name} helps.", "arms": arms, "expect": expect}
 
 
+def search(name, expect=None, **search):
+    """An experiment whose arms a search has yet to find; the best is expected to be better unless said otherwise."""
+    expect = expect or [{"arm": "best", "metric": "score", "is": "better"}]
+    search = {"method": "random", "trials": 6, **search}
+    return {"id": name, "hypothesis": f"{name} helps.", "search": search, "expect": expect}
+
+
 def repeat(name, of, **arms):
     return {**experiment(name, **arms), "repeats": of}
 
@@ -38,6 +45,7 @@ class Ear:
 
     def __init__(self):
         self.trained, self.notices, self.decisions, self.claims, self.most_runs = [], [], [], 0, []
+        self.trials = []
 
     def begun(self, story, most_runs):
         self.most_runs.append(most_runs)
@@ -51,6 +59,12 @@ class Ear:
     def run_ended(self, outcome, most_runs):
         self.trained.append((outcome.task.label, outcome.task.seed, str(outcome.status)))
         self.most_runs.append(most_runs)
+
+    def trial_started(self, trial, task):
+        pass
+
+    def trial_ended(self, trial, exploration):
+        self.trials.append((trial.number, str(trial.state)))
 
     def decided(self, experiment, story):
         self.decisions.append(experiment.id)

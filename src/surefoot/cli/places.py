@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +64,7 @@ def story_of(arguments: argparse.Namespace, name: str | None) -> Story:
         revisions = record.revisions(study.id)
         if not revisions:
             raise RecordError(f'study "{study.name}" has no plan on record yet; run it again')
-        plan = parse_plan(revisions[-1].plan_text, revisions[-1].plan_path)
+        plan = parse_plan(revisions[-1].plan_text, revisions[-1].plan_path, is_on_record=True)
         return read_story(record, study.id, plan)
 
 
@@ -73,7 +75,8 @@ def any_story_of(arguments: argparse.Namespace, name: str | None) -> Story | Swe
     with open_record(arguments) as record:
         study = study_of(record, name)
         if study.kind == "sweep":
-            return read_sweep_story(record, study)
+            place = shlex.join(same_place(arguments))
+            return dataclasses.replace(read_sweep_story(record, study), place=place)
     return story_of(arguments, study.name)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from surefoot.cli.answers import DONE, FAILED, print_json, put
-from surefoot.cli.places import any_story_of, data_root_of, open_record, story_of, study_of
+from surefoot.cli.places import any_story_of, data_root_of, open_record, same_place, story_of, study_of
 from surefoot.errors import SurefootError
 
 
@@ -18,7 +19,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"studies": found})
     else:
-        put(status_text(found))
+        put(status_text(found, shlex.join(same_place(arguments))))
     return DONE
 
 

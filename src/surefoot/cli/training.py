@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(_workers(arguments))
     with _training(arguments, plan.study, console.noticed) as (record, place, engine):
         try:
-            story = Study(plan, record, place).run(engine, console)
+            story = Study(plan, record, place).run(engine, console, wait_seconds=arguments.wait)
         finally:
             console.close()
         _write_journal(story, arguments.home / plan.study / "journal.md")
@@ -59,7 +59,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     with _training(arguments, asked.name, console.noticed) as (record, place, engine):
         try:
             sweeping = Sweeping(asked, record, place, keeps_old=arguments.keep_trials)
-            story = sweeping.run(engine, console)
+            story = sweeping.run(engine, console, wait_seconds=arguments.wait)
             console.done(story)
         finally:
             console.close()
@@ -76,9 +76,14 @@ def sweep(arguments: argparse.Namespace) -> int:
 def _training(
     arguments: argparse.Namespace, study: str, notice: Callable[[str], None]
 ) -> Iterator[tuple[Record, Place, Engine]]:
-    """The record, the place and the engine, while this process alone works on the study."""
+    """The record, the place and the engine, while this process alone works in the home.
+
+    A home has one coordinator at a time, because two that train the same config and seed would write into one
+    folder. A record that several homes share has one for each of its studies: see `Record.study_lock`.
+    """
     from surefoot.execution import Place
     from surefoot.storage import Record, home_lock
+    from surefoot.workloads.script import end_orphans
 
     def say_waiting(owner: object) -> None:
         notice(f"another surefoot works in {arguments.home} ({owner}); waiting for it")
@@ -86,12 +91,17 @@ def _training(
     place = Place(home=arguments.home, data_root=data_root_of(arguments), device=device_of(arguments.device))
     # A polite kill is an interrupt too: what runs stops, what is finished stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with (
-        home_lock(arguments.home, arguments.wait, study=study, on_wait=say_waiting),
-        Record.open(arguments.store or arguments.home) as record,
-        _engine(arguments, notice) as engine,
-    ):
-        yield record, place, engine
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(home_lock(arguments.home, arguments.wait, study=study, on_wait=say_waiting))
+        record = stack.enter_context(
+            Record.open(arguments.store or arguments.home, spool=arguments.home / "spool", on_trouble=notice)
+        )
+        for text in record.notices:
+            notice(text)
+        left = end_orphans(arguments.home)
+        if left:
+            notice(f"ended {left} processes that a surefoot which was killed had left behind")
+        yield record, place, stack.enter_context(_engine(arguments, notice))
 
 
 def _engine(arguments: argparse.Namespace, notice: Callable[[str], None]) -> AbstractContextManager[Engine]:

@@ -10,30 +10,23 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Self
 
 from surefoot.errors import WorkloadError
-from surefoot.execution.contract import plain_text
 from surefoot.execution.engine import OnEnd, OnMeasurement, OnStart
+from surefoot.execution.jobs import DYING_SECONDS, TICK_SECONDS, Callbacks, Job, Queue, heeding_signals
 from surefoot.execution.machine import available_cores, out_of_memory_kills
-from surefoot.execution.provenance import provenance_at_start, utc_now
+from surefoot.execution.provenance import utc_now
 from surefoot.execution.task import Ending, Outcome, Task
-from surefoot.program import Program
-from surefoot.run import Measurement, Provenance, Status
+from surefoot.run import Provenance, Status
 from surefoot.workload import THREAD_VARIABLES
 from surefoot.workloads.script import end_those_of
 
-TICK_SECONDS = 0.2
-DYING_SECONDS = 2.0
-LOADING_SECONDS = 300.0  # importing libraries and reading data is not the run's time, but must end too
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from surefoot.execution.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -97,12 +90,13 @@ class WorkerPool:
         raise ends the runs in flight and is raised here. `on_start` comes right before, `on_end` right after an
         attempt: a task whose worker was killed by someone else's signal is tried twice, and only the second
         outcome is returned. Where `on_measurement` returns a reason, the run ends as PRUNED: at that measurement
-        if its task `is_judged`, else at the next, unless it has ended by then.
+        if its task `is_judged`, else at the next, unless it has ended by then. With `on_end`, which has had
+        the whole outcome, what is returned leaves the measurements out.
         """
-        calls = _Callbacks(start=on_start, measurement=on_measurement, end=on_end)
-        queue = _Queue(tasks=iter(tasks))
+        calls = Callbacks(start=on_start, measurement=on_measurement, end=on_end)
+        queue = Queue(tasks=iter(tasks))
         outcomes: dict[int, Outcome] = {}
-        with self._heeding_signals():
+        with heeding_signals(self.interrupt):
             try:
                 while True:
                     self._hand_out(queue, calls)
@@ -120,7 +114,7 @@ class WorkerPool:
                     self._discard(worker)
         return [outcomes[number] for number in sorted(outcomes)]
 
-    def _hand_out(self, queue: _Queue, calls: _Callbacks) -> None:
+    def _hand_out(self, queue: Queue, calls: Callbacks) -> None:
         while not self.is_interrupted:
             idle = next((worker for worker in self._workers if worker.job is None), None)
             if idle is not None and not idle.is_alive():
@@ -137,7 +131,7 @@ class WorkerPool:
             calls.started(job)
             idle.begin(job)
 
-    def _progress(self, busy: list[_Worker], calls: _Callbacks) -> Iterator[tuple[_Job, Outcome]]:
+    def _progress(self, busy: list[_Worker], calls: Callbacks) -> Iterator[tuple[Job, Outcome]]:
         if not busy:
             time.sleep(TICK_SECONDS)
         wait([worker.connection for worker in busy], timeout=TICK_SECONDS)
@@ -154,7 +148,7 @@ class WorkerPool:
                 self._discard(worker)
             yield job, job.outcome(ending)
 
-    def _cut_short(self, worker: _Worker, job: _Job) -> Ending | None:
+    def _cut_short(self, worker: _Worker, job: Job) -> Ending | None:
         """The ending of a run that died, overran its time or would not stop; None for one that may go on."""
         if worker.is_lost or not worker.is_alive():
             return worker.lost_ending()
@@ -177,153 +171,12 @@ class WorkerPool:
         self._workers.remove(worker)
         worker.end(grace_seconds=0.0)
 
-    @contextlib.contextmanager
-    def _heeding_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number, handler in kept.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, lambda *_: self.interrupt())
-        try:
-            yield
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-@dataclass(kw_only=True, slots=True)
-class _Job:
-    """A task in a worker's hands, and what has come of it so far."""
-
-    number: int
-    task: Task
-    attempt: int
-    provenance: Provenance
-    begun_at: float = field(default_factory=time.monotonic)
-    is_loading: bool = True
-    metrics: tuple[str, ...] = ()
-    measurements: list[Measurement] = field(default_factory=list)
-    stop_asked_at: float | None = None
-    is_pruned: bool = False
-    heard_at: float = field(default_factory=time.monotonic)
-
-    def deadline(self) -> float:
-        limit = self.task.time_limit_seconds
-        if limit is None:
-            return float("inf")
-        return self.begun_at + limit + (LOADING_SECONDS if self.is_loading else self.grace_seconds())
-
-    def grace_seconds(self, least: float = 0.0) -> float:
-        """How long the run may take to end once it should: a command's worker is ending it meanwhile."""
-        if not isinstance(self.task.workload, Program) or not self.task.ends_itself:
-            return least
-        return max(least, 2 * self.task.workload.grace_seconds + DYING_SECONDS)
-
-    def silence(self) -> str:
-        """Why a function is taken for hung; empty where it is not."""
-        limit = self.task.workload.silence_seconds if isinstance(self.task.workload, Program) else None
-        is_silent = limit is not None and time.monotonic() - max(self.heard_at, self.begun_at) > limit
-        return f"silent for {limit:g} s {self.place()}; taken for hung, and ended" if is_silent else ""
-
-    def place(self) -> str:
-        """'after step 300'."""
-        return f"after step {self.measurements[-1].step}" if self.measurements else "before the first measurement"
-
-    def verified(self, ending: Ending) -> Ending:
-        """The ending, or FAILED where it says COMPLETE and a metric has no value here, whatever the worker counted."""
-        measured = {name for measurement in self.measurements for name in measurement.values}
-        missing = sorted(set(self.metrics) - measured)
-        if ending.status is not Status.COMPLETE or not missing:
-            return ending
-        reason = f"a complete run must have measured every metric; no value of {', '.join(missing)} came"
-        return dataclasses.replace(ending, status=Status.FAILED, reason=reason, is_worker_sound=False)
-
-    def outcome(self, ending: Ending) -> Outcome:
-        return Outcome(
-            task=self.task,
-            status=ending.status,
-            reason=plain_text(ending.reason),
-            measurements=tuple(self.measurements),
-            facts=ending.facts,
-            checkpoints=ending.checkpoints,
-            values=ending.values,
-            provenance=ending.provenance,
-            is_worker_lost=ending.is_worker_lost,
-        )
-
-
-@dataclass(kw_only=True, slots=True)
-class _Queue:
-    """The tasks to come: those to try again first, then the next of the iterable."""
-
-    tasks: Iterator[Task | None]
-    again: deque[tuple[int, Task]] = field(default_factory=deque)
-    taken: int = 0
-    is_exhausted: bool = False
-    ask_from: float = -float("inf")
-
-    def next_job(self, threads: int) -> _Job | None:
-        """The next thing to do; None where there is nothing more, or nothing just now."""
-        is_second = bool(self.again)
-        number, task = self.again.popleft() if is_second else (self.taken, self._next_task())
-        if task is None:
-            return None
-        provenance = provenance_at_start(task, threads)
-        return _Job(number=number, task=task, attempt=2 if is_second else 1, provenance=provenance)
-
-    def ask_again(self) -> None:
-        """A run has ended: what had nothing to give may have something now."""
-        self.ask_from = -float("inf")
-
-    def _next_task(self) -> Task | None:
-        if self.is_exhausted or time.monotonic() < self.ask_from:
-            return None
-        try:
-            task = next(self.tasks)
-        except StopIteration:
-            self.is_exhausted = True
-            return None
-        if task is None:
-            self.ask_from = time.monotonic() + TICK_SECONDS
-        else:
-            self.taken += 1
-        return task
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Callbacks:
-    start: OnStart | None
-    measurement: OnMeasurement | None
-    end: OnEnd | None
-
-    def started(self, job: _Job) -> None:
-        if self.start is not None:
-            self.start(job.task, job.provenance)
-
-    def measured(self, job: _Job, measurements: list[Measurement]) -> str | None:
-        """Why the run should end, where the first of these measurements to be answered so says it."""
-        job.measurements += measurements
-        job.heard_at = time.monotonic()
-        if self.measurement is not None and not job.is_pruned:
-            for measurement in measurements:
-                reason = self.measurement(job.task, measurement)
-                if reason:
-                    job.is_pruned = True
-                    return reason
-        return None
-
-    def ended(self, outcome: Outcome) -> None:
-        if self.end is not None:
-            self.end(outcome)
-
 
 class _Worker:
     """Guards one worker process and the socket to it."""
 
     def __init__(self, threads: int):
-        self.job: _Job | None = None
+        self.job: Job | None = None
         self.is_lost = False
         self._has_run_commands = False
         self._turn = 0
@@ -358,7 +211,7 @@ class _Worker:
             return self._process.poll() is None
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
-    def begin(self, job: _Job) -> None:
+    def begin(self, job: Job) -> None:
         self.job = job
         self._has_run_commands |= job.task.ends_itself
         self._turn += 1
@@ -376,7 +229,7 @@ class _Worker:
         elif reason:
             self._send("prune", (self._turn, reason))
 
-    def listen(self, calls: _Callbacks) -> Ending | None:
+    def listen(self, calls: Callbacks) -> Ending | None:
         """Takes what the worker has said of its present task; the ending if it has come."""
         assert self.job is not None
         try:

@@ -24,6 +24,7 @@ CONNECT_SECONDS = 5.0
 JOIN_SECONDS = 40.0  # Ray itself would try for minutes, and then end this whole process
 HEAD_SECONDS = 20.0  # and after 60 s without a head it ends it too
 CLOSING_SECONDS = 5.0
+AUTH_MODE = "RAY_AUTH_MODE"
 OBJECT_STORE_BYTES = 200 * 2**20
 CALLS_AT_ONCE = 8
 MOST_PER_NODE = 1024
@@ -60,6 +61,7 @@ class Cluster:
         """
         self.cpus_per_run, self.gpus_per_run = cpus_per_run, gpus_per_run
         self._ray = _ray()
+        self._auth_mode = os.environ.get(AUTH_MODE)
         self._is_ours = not self._ray.is_initialized()
         address = address or os.environ.get("RAY_ADDRESS") or None
         self.address = "this machine" if address is None else address
@@ -77,20 +79,19 @@ class Cluster:
         common = {"namespace": f"surefoot-{uuid.uuid4().hex[:12]}", "log_to_driver": False, "runtime_env": None}
         log = {"configure_logging": True, "logging_level": logging.CRITICAL, "ignore_reinit_error": False}
 
-        def join() -> bool:
+        def join() -> None:
             self._ray.init(**how, **common, **log)
-            return True
 
         try:
             # What is started here dies with the thread that started it, so that must be ours.
-            is_done = join() if how["address"] == "local" else _within(JOIN_SECONDS, join)
-        except Exception as error:
-            raise ClusterError(f"cannot join the Ray cluster at {self.address}: {_advice(error)}") from None
-        if not is_done:
+            join() if how["address"] == "local" else _within(JOIN_SECONDS, join)
+        except TimeoutError:
             raise ClusterError(
                 f"the Ray cluster at {self.address} does not answer after {JOIN_SECONDS:g} s; "
                 f"`ray status --address {self.address}` shows whether it works"
-            )
+            ) from None
+        except Exception as error:
+            raise ClusterError(f"cannot join the Ray cluster at {self.address}: {_advice(error)}") from None
 
     def has_head(self) -> bool:
         """Whether the process that holds the cluster together can be spoken to now."""
@@ -101,7 +102,12 @@ class Cluster:
 
         Raises ClusterError once it is silent for HEAD_SECONDS.
         """
-        if not self.has_head():  # asked of Ray, this would hang
+        try:
+            # Without a head Ray does not come back from this, and has_head may have seen its last moment.
+            listed = _within(CONNECT_SECONDS, self._ray.nodes) if self.has_head() else None
+        except TimeoutError:
+            listed = None
+        if listed is None:
             if time.monotonic() - self._head_seen_at > HEAD_SECONDS:
                 raise ClusterError(
                     f"the head of the Ray cluster at {self.address} is gone, and the runs in flight with it; "
@@ -115,7 +121,7 @@ class Cluster:
                 name=f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})",
                 room=self._room(node["Resources"]),
             )
-            for node in self._ray.nodes()
+            for node in listed
             if node["Alive"]
         }
         return self._nodes
@@ -127,7 +133,7 @@ class Cluster:
         )
 
     def start(self, node: Node, *, threads: int, grace_seconds: float) -> Any:
-        """A worker on this node and no other; it may wait there until others leave room."""
+        """A worker on this node and no other; it may wait there until others leave room. None without a head."""
         strategies = importlib.import_module("ray.util.scheduling_strategies")
         remote = self._ray.remote(RemoteWorker).options(
             num_cpus=self.cpus_per_run,
@@ -139,7 +145,10 @@ class Cluster:
             runtime_env=None,
             scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(node.id, soft=False),
         )
-        return remote.remote(threads, grace_seconds)
+        try:
+            return _within(CONNECT_SECONDS, lambda: remote.remote(threads, grace_seconds)) if self.has_head() else None
+        except TimeoutError:
+            return None
 
     def put(self, value: Any) -> Any:
         """A reference to the value: it travels once to each node that asks."""
@@ -178,6 +187,8 @@ class Cluster:
         if self._is_ours and self._ray.is_initialized():
             with contextlib.suppress(Exception):
                 _within(2 * CLOSING_SECONDS, self._ray.shutdown)
+            if self._auth_mode is None:  # Ray sets it for a cluster of its own, and would ask the next one for a token
+                os.environ.pop(AUTH_MODE, None)
 
 
 def _ray() -> Any:
@@ -219,13 +230,14 @@ def _is_open(host: str, port: int) -> bool:
         return False
 
 
-def _within(seconds: float, work: Callable[[], Any]) -> bool:
-    """Whether the work was done in time; it is left to itself where it was not. Raises what it raises."""
+def _within(seconds: float, work: Callable[[], Any]) -> Any:
+    """What the work returns. Raises what it raises, or TimeoutError: then it is left to itself."""
+    found: list[Any] = []
     raised: list[Exception] = []
 
     def do() -> None:
         try:
-            work()
+            found.append(work())
         except Exception as error:
             raised.append(error)
         except SystemExit as error:
@@ -236,7 +248,9 @@ def _within(seconds: float, work: Callable[[], Any]) -> bool:
     thread.join(seconds)
     for error in raised:
         raise error
-    return not thread.is_alive()
+    if not found:
+        raise TimeoutError
+    return found[0]
 
 
 def _advice(error: Exception) -> str:

@@ -76,6 +76,8 @@ class RayEngine:
         """
         if workers is not None and workers < 1:
             raise WorkloadError(f"workers must be at least 1; got {workers}")
+        if min(cpus_per_run, gpus_per_run) < 0 or not cpus_per_run + gpus_per_run:
+            raise ClusterError(f"a run must take a CPU or a GPU; got {cpus_per_run:g} CPU and {gpus_per_run:g} GPU")
         self.threads = threads or max(1, int(cpus_per_run))
         self._workers = workers
         self._grace_seconds = grace_seconds
@@ -135,8 +137,8 @@ class RayEngine:
     ) -> list[Outcome]:
         """The outcomes of the tasks that were begun, in the order of the tasks; see `Engine.run`.
 
-        An outcome that `is_worker_lost` is followed by a second attempt, if it was the first. Raises ClusterError
-        when no node is left to train on.
+        With `on_end` they come without measurements. One that `is_worker_lost` is followed by a second attempt, if
+        it was the first. Raises ClusterError when no node is left to train on.
         """
         calls = Callbacks(start=on_start, measurement=on_measurement, end=on_end)
         queue = Queue(tasks=iter(tasks))
@@ -151,7 +153,7 @@ class RayEngine:
                     if not self._busy() and (is_spent or self.is_interrupted):
                         break
                     for job, outcome in self._progress():
-                        outcomes[job.number] = outcome
+                        outcomes[job.number] = outcome.without_measurements() if on_end else outcome
                         calls.ended(outcome)
                         queue.ask_again()
             finally:
@@ -229,7 +231,8 @@ class RayEngine:
         if best is None or rooms[best.id] < 1:
             return
         actor = self._cluster.start(best, threads=self.threads, grace_seconds=self._grace_seconds)
-        self._slots.append(_Slot(best, actor))
+        if actor is not None:
+            self._slots.append(_Slot(best, actor))
 
     def _discard(self, slot: _Slot) -> None:
         self._slots.remove(slot)
@@ -363,7 +366,9 @@ class RayEngine:
         others = [other for other in self._usable() if other.id != node.id]
         if outcome.status is Status.FAILED and not outcome.is_worker_lost and (others or elsewhere):
             self._standing.failed(node.id, elsewhere=elsewhere)
-            is_odd = not job.measurements or self._standing.is_doubtful(node.id)
+            # A script that came to its end and told no metric would do so anywhere.
+            is_odd = not job.measurements and outcome.facts.get("exit_code") != 0
+            is_odd |= self._standing.is_doubtful(node.id)
             if job.attempt == 1 and is_odd and others and not self.is_interrupted:
                 self._failed_on[job.number] = node
                 reason = f"{outcome.reason} (on node {node.name}; tried again on another)"

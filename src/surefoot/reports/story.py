@@ -139,7 +139,7 @@ class Story:
     baseline, both on `fresh_seeds`. `test_values` are what the sealed test split showed when
     finalise opened it, by config ("baseline", "champion") and metric. `expected_false_adopts` bounds
     how many adoptions chance alone would make: the sum of the tested arms' error rates. `q_values`
-    are Benjamini-Hochberg's, by "experiment / arm".
+    are Benjamini-Hochberg's, by "experiment / arm". `drivers` are the workload's (see `Workload`).
     """
 
     study: str
@@ -170,3 +170,4 @@ class Story:
     hours: float = 0.0
     notices: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

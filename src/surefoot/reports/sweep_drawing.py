@@ -39,6 +39,7 @@ from surefoot.reports.sweep_figures import (
 from surefoot.reports.words import decimals_of, half_width, heading_of, number, unit_of
 from surefoot.run import Metric
 
+LONGEST_CATEGORY = 17
 MANY = 150  # from so many dots on, they are small
 LIGHT = "#9cc3dd"
 Key = tuple[dict[str, Any], str]
@@ -120,8 +121,9 @@ def _fresh(figure: FreshFigure) -> Canvas:
     ax.grid(visible=False)
     ax.set_ylim(len(figure.rows) - 0.45, -0.6)
     ax.set_xlim(*_fresh_limits(figure))
+    digits = decimals_of(*(half_width(r.interval) for r in figure.rows if r.is_chosen))
     for y, row in enumerate(figure.rows):
-        _fresh_row(ax, y, row, figure.metric)
+        _fresh_row(ax, y, row, figure.metric, digits)
     if figure.metric.target is not None and ax.get_xlim()[0] <= figure.metric.target <= ax.get_xlim()[1]:
         ax.axvline(figure.metric.target, color=VERMILION, linewidth=1.2, linestyle=(0, (5, 3)), zorder=0)
     ax.set_yticks([])
@@ -151,7 +153,7 @@ def _fresh_limits(figure: FreshFigure) -> tuple[float, float]:
     return limits(ends, 0.06)
 
 
-def _fresh_row(ax: Any, y: int, row: FreshRow, metric: Metric) -> None:
+def _fresh_row(ax: Any, y: int, row: FreshRow, metric: Metric, digits: int | None) -> None:
     colour = GREEN if row.is_chosen else GREY
     side, (low, high) = ax.get_yaxis_transform(), ax.get_xlim()
     weight = "bold" if row.is_chosen else "normal"
@@ -173,7 +175,6 @@ def _fresh_row(ax: Any, y: int, row: FreshRow, metric: Metric) -> None:
     ax.plot(row.claim, [y + d for d in jitter(len(row.claim), 0.14)], "o", color=colour, mec="none", ms=5.5, zorder=3)
     if row.mean is not None:
         ax.plot([row.mean] * 2, [y - 0.24, y + 0.24], color=INK, linewidth=2, zorder=4, solid_capstyle="butt")
-        digits = decimals_of(half_width(row.interval)) if row.interval else None
         n = len(row.claim) or len(row.race)
         text = f"{number(row.mean, digits)}{unit_of(metric)}  n = {n}"
         say(ax, 1.03, y, text, transform=side, va="center", fontweight=weight, color=INK if row.is_chosen else GREY)
@@ -188,10 +189,10 @@ def _slices(figure: SlicesFigure) -> Canvas:
     tall = 1.75 if rows > 1 else 2.3
     bottoms = [_slice_bottom(s, columns) for s in figure.slices]
     room = [max(bottoms[r * columns : (r + 1) * columns]) for r in range(rows)]
-    height = 0.75 + sum(room) + (tall + 0.32) * rows
+    height = 0.55 + sum(room) + (tall + 0.32) * rows
     canvas = new_canvas(figure.title, height)
     panel = (WIDTH_INCHES - 0.8 - 0.2) / columns
-    top = 0.72
+    top = 0.5
     for i, found in enumerate(figure.slices):
         row, column = divmod(i, columns)
         if column == 0 and row > 0:
@@ -208,7 +209,7 @@ def _slices(figure: SlicesFigure) -> Canvas:
 
 def _slice_bottom(found: Slice, columns: int) -> float:
     """The room below a panel, in inches: names of categories may be long, and are turned then."""
-    return 0.3 + (0.075 * min(_longest(found), 16) if _is_turned(found, columns) else 0.08)
+    return 0.3 + (0.075 * min(_longest(found), LONGEST_CATEGORY) if _is_turned(found, columns) else 0.08)
 
 
 def _longest(found: Slice) -> int:
@@ -217,7 +218,13 @@ def _longest(found: Slice) -> int:
 
 def _is_turned(found: Slice, columns: int) -> bool:
     inches = (WIDTH_INCHES - 1.0) / columns - 0.3
-    return sum(len(wrapped(c, 16, 1)) + 2 for c in found.categories) * 0.075 > inches
+    return sum(len(_both_ends(c)) + 2 for c in found.categories) * 0.075 > inches
+
+
+def _both_ends(text: str) -> str:
+    """The text as an axis has room for it: long names of categories often differ at their end only."""
+    plain = wrapped(text, 200, 1)
+    return plain if len(plain) <= LONGEST_CATEGORY else f"{plain[:7]}…{plain[7 - LONGEST_CATEGORY + 1 :]}"
 
 
 def _slice(ax: Any, found: Slice, figure: SlicesFigure, panel: float) -> None:
@@ -240,7 +247,7 @@ def _slice(ax: Any, found: Slice, figure: SlicesFigure, panel: float) -> None:
             ax.xaxis.set_minor_locator(NullLocator())
     elif found.categories:
         ax.set_xlim(-0.6, len(found.categories) - 0.4)
-        names = [wrapped(c, 16, 1) for c in found.categories]
+        names = [_both_ends(c) for c in found.categories]
         is_turned = _is_turned(found, round((WIDTH_INCHES - 1.0) / panel))
         turn: dict[str, Any] = {"rotation": 90, "va": "top"} if is_turned else {}
         ax.set_xticks(range(len(names)), names, parse_math=False, **turn)

@@ -137,7 +137,9 @@ def history_figure(story: SweepStory) -> HistoryFigure | NoFigure:
     marks = tuple(_mark(t) for t in story.trials if t.state not in ("RUNNING", "WAITING"))
     values = [m.value for m in marks if m.kind == "complete" and m.value is not None]
     if not values:
-        return NoFigure(sentence="No figure of the history, because no trial has a value yet.")
+        return NoFigure(sentence="No figure of the history, because no trial has a value.")
+    if len(marks) < 2:
+        return NoFigure(sentence="No figure of the history, because a single trial has none.")
     metric, best = story.objective, story.best_trial
     caption = "Every dot is a trial that went to its end; the line is the best so far, by exploring. "
     if any(m.kind == "unfinished" for m in marks):
@@ -148,8 +150,8 @@ def history_figure(story: SweepStory) -> HistoryFigure | NoFigure:
         caption += "A hollow dot breaks a constraint. "
     caption += _beyond(shown := shown_range(values, metric), [m.value for m in marks if m.value is not None])
     chosen = story.chosen.number if story.chosen else None
-    title = f"{count(len(marks), 'trial')} of {metric.name}"
-    if best is not None:
+    title = f"{count(len(marks), 'trial')} of {metric.name}, the first objective"
+    if best is not None and len(story.sweep.targets) == 1:
         value = f"{number(best.values[0])}{unit_of(metric)}"
         title = f"The best of {count(len(marks), 'trial')} by exploring is trial {best.number}: {metric.name} {value}"
     return HistoryFigure(
@@ -195,7 +197,7 @@ def slices_figure(story: SweepStory) -> SlicesFigure | NoFigure:
     best = {t.number for t in trials[:many]}
     slices = [s for p in varied if (s := _slice(p, trials, best, story)).points]
     values = [t.values[0] for t in trials]
-    shown = shown_range(values, metric)
+    shown = shown_range(values, metric, has_target=False)
     caption = f"Every dot is a complete trial, the best {many} of {len(trials)} filled dark. Nothing is fitted; trials "
     caption += "are not spread evenly, as the method proposes more where it found good ones. "
     if len(slices) > MOST_SLICES:
@@ -256,14 +258,14 @@ def stopping_figure(story: SweepStory) -> StoppingFigure | NoFigure:
     )
 
 
-def shown_range(values: Sequence[float], metric: Metric) -> tuple[float, float]:
+def shown_range(values: Sequence[float], metric: Metric, *, has_target: bool = True) -> tuple[float, float]:
     """From the best to the worst value that an axis should hold: without those so bad that they would flatten the
     rest, and with the target where it is near.
     """
     best = max(values, key=lambda v: metric.sign * v)
     reach = REACH * abs(statistics.median(values) - best)
     near = [v for v in values if abs(v - best) <= reach] if reach > 0 and len(values) >= 5 else list(values)
-    if metric.target is not None and abs(metric.target - best) <= max(reach, abs(best) * 0.05):
+    if has_target and metric.target is not None and abs(metric.target - best) <= max(reach, abs(best) * 0.05):
         near.append(metric.target)
     return min(near), max(near)
 
@@ -352,7 +354,11 @@ def _slices_title(slices: Sequence[Slice], many: int, of: int, metric: Metric) -
     if not found or min(found)[0] > 0.5:
         return plain
     _, label, low, high = min(found)
-    return f"The best {many} of {of} trials have {label} {number(low)} to {number(high)}"
+    return f"The best {many} of {of} trials have {label} {_two_digits(low)} to {_two_digits(high)}"
+
+
+def _two_digits(value: float) -> str:
+    return setting(int(value) if float(value).is_integer() and abs(value) < 1e6 else float(f"{value:.2g}"))
 
 
 def _share(best: Sequence[float], everything: Sequence[float], *, is_log: bool) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from surefoot.choosing import BASE, Chosen, Standing
 from surefoot.reports.sweep_story import SweepStory, TrialStory
@@ -25,14 +26,6 @@ class Failures:
     state: str
     reason: str
     trials: tuple[int, ...]
-    is_exact: bool = True
-
-    @property
-    def sentence(self) -> str:
-        """ "7 × exit code 1; last words: no such file"."""
-        alike = "" if self.is_exact else " (and alike)"
-        what = "" if self.state == "FAILED" else f"{self.state.lower()}, "
-        return f"{len(self.trials)} × {what}{self.reason or 'no reason given'}{alike}"
 
 
 def failures_of(trials: Iterable[tuple[int, str, str]]) -> tuple[Failures, ...]:
@@ -47,13 +40,17 @@ def failures_of(trials: Iterable[tuple[int, str, str]]) -> tuple[Failures, ...]:
     found = [
         Failures(
             state=state,
-            reason=" ".join(members[0][1].split()),
+            reason=_shared([reason for _, reason in members]),
             trials=tuple(trial for trial, _ in members),
-            is_exact=len({reason for _, reason in members}) == 1,
         )
         for (state, _), members in groups.items()
     ]
     return tuple(sorted(found, key=lambda f: (-len(f.trials), f.trials)))
+
+
+def _shared(reasons: Sequence[str]) -> str:
+    """The first reason on one line; that the others are alike where they differ in a number."""
+    return " ".join(reasons[0].split()) + (" (and alike)" if len(set(reasons)) > 1 else "")
 
 
 def _alike(reason: str) -> str:
@@ -61,6 +58,12 @@ def _alike(reason: str) -> str:
     parted = _HEAD.match(reason)
     head, details = parted.groups() if parted else ("", reason)
     return f"{head}{_DIGITS.sub('#', details)}"
+
+
+def failures_text(failures: Mapping[str, Any]) -> str:
+    """ "7 × exit code 1; last words: no such file", of failures as JSON tells them."""
+    what = "" if failures["state"] == "failed" else f"{failures['state']}, "
+    return f"{failures['count']:,} × {what}{failures['reason'] or 'no reason given'}"
 
 
 # --- where it stands -------------------------------------------------------------------------------------------------
@@ -139,6 +142,8 @@ def go_on(story: SweepStory) -> tuple[str, str]:
     """The command that goes on, and what it does."""
     file = shlex.quote(story.sweep.path) if story.sweep.path else "SWEEP.yaml"
     command = " ".join(part for part in ("surefoot sweep", file, story.place) if part)
+    if story.phase == "done" and story.best_trial is None:
+        return command, "goes on once what failed is mended; trials made with other code do not count"
     if story.phase != "done":
         return command, "goes on where the sweep stands; nothing that is finished is trained again"
     return command, f"with a larger budget in {file}, makes further trials; those on record count"
@@ -257,9 +262,8 @@ def _target(chosen: Chosen, story: SweepStory) -> list[str]:
     gap = metric.sign * (metric.target - chosen.estimate)
     target = f"{number(metric.target)}{unit_of(metric)}"
     size = f"{number(abs(gap), decimals_of_choice(chosen))}{metric.difference_unit}"
-    if gap <= 0:
-        return [f"On fresh seeds it reaches the target of {target}, by {size}."]
-    return [f"To the target of {target} {size} are left, on fresh seeds."]
+    how = f"reaches the target of {target}, by {size}" if gap <= 0 else f"is {size} short of the target of {target}"
+    return [f"On fresh seeds it {how}."]
 
 
 def outcome_text(standing: Standing) -> str:

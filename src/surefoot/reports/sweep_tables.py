@@ -23,7 +23,6 @@ from surefoot.reports.words import (
     number,
     numbers_in,
     setting,
-    settings,
     signed,
     spread,
 )
@@ -88,7 +87,7 @@ def others_table(story: SweepStory, most: int) -> Table:
                 t.state.lower(),
                 last,
                 " ".join(why.split()),
-                settings({n: v if not isinstance(v, float) else float(f"{v:.4g}") for n, v in t.settings.items()}),
+                ", ".join(f"{name} {short(value)}" for name, value in t.settings.items()),
             )
         )
     headers = ("trial", "state", f"last {story.objective.name}", "why", "settings")
@@ -220,7 +219,7 @@ def failures_table(story: SweepStory) -> Table:
     groups = failures_of((t.number, t.state, t.reason) for t in story.trials)
     rows = [
         (
-            f"{f.reason or 'no reason given'}{'' if f.is_exact else ' (and alike)'}",
+            f.reason or "no reason given",
             f.state.lower(),
             f"{len(f.trials):,}",
             trials_text(f.trials),

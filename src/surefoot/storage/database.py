@@ -263,8 +263,8 @@ class Database:
 
     def _create_or_check(self, connection: Connection) -> None:
         """Inside the writer's transaction: of eight processes that come at once, one creates and seven find."""
-        if self.has_server:
-            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS surefoot")
+        if self.has_server and not inspect(connection).has_schema("surefoot"):
+            connection.exec_driver_sql("CREATE SCHEMA surefoot")
         tables = inspect(connection).get_table_names()
         if schema.schema_versions.name in tables:
             found = self._check_version(connection)

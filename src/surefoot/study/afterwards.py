@@ -13,7 +13,6 @@ from surefoot.plan import Prediction
 from surefoot.reports.story import ArmStory, Story
 from surefoot.run import Metric, Status
 from surefoot.verdict import Verdict, decide
-from surefoot.workload import find_workload
 
 
 def compare_arms(story: Story, a: str, b: str, *, metric_name: str | None = None) -> dict[str, Any]:
@@ -129,7 +128,7 @@ def _confounds(story: Story, first: ArmStory, second: ArmStory) -> tuple[str, ..
     """In what the two arms' runs differ although none of the settings between them says so."""
     changed = {k for k in first.config if first.config[k] != second.config.get(k)}
     complete = [[run for run in arm.runs if run.status is Status.COMPLETE] for arm in (first, second)]
-    differences = fact_differences(*complete, changed=changed, drivers=find_workload(story.workload).drivers)
+    differences = fact_differences(*complete, changed=changed, drivers=story.drivers)
     return tuple(str(d) for d in differences if not d.is_declared)
 
 

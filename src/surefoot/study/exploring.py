@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from surefoot.execution import Engine
 from surefoot.plan import Experiment, Plan, SearchPlan, cell_name
-from surefoot.run import config_hash
+from surefoot.run import Metric, config_hash
 from surefoot.sweep import Sweep, SweepBudget
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
-from surefoot.sweeping.registration import past_of
+from surefoot.sweeping.registration import Past, Prints, past_of
 from surefoot.sweeping.trials import Trial, ranked
 
 
 def search_key(experiment: str) -> str:
     """The name under which an experiment's trials are recorded."""
     return f"{experiment} search"
+
+
+def standing(metric: Metric, prints: Prints) -> dict[str, Any]:
+    """What a finished search stands on besides its champion and its space: on anything else it is asked anew."""
+    return {"metric": [metric.name, metric.goal], "data": prints.data, "code": prints.code}
 
 
 class StudySearch:
@@ -27,10 +33,12 @@ class StudySearch:
         assert experiment.search is not None
         self.search: SearchPlan = experiment.search
         self.champion, self.ground = champion, ground
+        self.metric = plan.metric(plan.primary)
         self.sweep = Sweep(
             name=ground.key,
             workload=plan.workload,
-            metrics=plan.metrics,
+            # The study's target would end the search at its first lucky trial, and not tune all settings alike.
+            metrics=tuple(replace(metric, target=None) for metric in plan.metrics),
             objectives=(plan.primary,),
             space=self.search.space,
             base=champion,
@@ -41,32 +49,51 @@ class StudySearch:
             search_seed=self.search.search_seed,
         )
 
+    @property
+    def trials_made(self) -> int:
+        """How many trials on record are of this search: on today's champion, in today's space, with today's code."""
+        return len(self._past().trials)
+
     def run(self, engine: Engine, listener: TrialListener, *, most_runs: int | None) -> dict[str, Any] | None:
         """What the search found, as JSON, once it is done; None where it was interrupted.
 
         `most_runs` is what it may still train.
         """
-        ground = self.ground
-        past = past_of(ground.record, ground.study_id, ground.key, self.sweep, self.champion, ground.prints)
+        past = self._past()
         begun = sum(len(runs) for runs in past.runs.values())
-        most = None if most_runs is None else begun + most_runs
-        exploration = Exploration(self.sweep, ground, past, most_runs=most)
+        exploration = Exploration(
+            self.sweep, self.ground, past, most_runs=None if most_runs is None else begun + most_runs
+        )
         exploration.run(engine, listener)
         return self._found(exploration) if exploration.is_done else None
+
+    def _past(self) -> Past:
+        ground = self.ground
+        return past_of(ground.record, ground.study_id, ground.key, self.sweep, self.champion, ground.prints)
 
     def _found(self, exploration: Exploration) -> dict[str, Any]:
         states = Counter(str(trial.state).lower() for trial in exploration.trials.values())
         return {
+            **standing(self.metric, self.ground.prints),
             "champion": config_hash(self.champion),
             "search": self.search.hash,
             "method": self.search.method.name,
             "trials": dict(states),
-            "ending": exploration.ending,
+            "ending": self._ending(exploration),
             "picks": [
                 {"arm": arm, "trial": trial.number, "changes": self._changes(trial), "explored": self._value(trial)}
                 for arm, trial in self._picks(exploration)
             ],
         }
+
+    def _ending(self, exploration: Exploration) -> str:
+        """Why it ended; what it was given to train is told as the study's budget."""
+        made, asked = len(exploration.trials), self.search.trials
+        if exploration.is_out_of_runs and made < asked:
+            return f"{made} of {asked} trials were made; the study's budget held no more"
+        if exploration.is_out_of_runs or exploration.ending.startswith(f"{asked} trial"):
+            return f"all {asked} trials were made"
+        return exploration.ending
 
     def _picks(self, exploration: Exploration) -> list[tuple[str, Trial]]:
         """The best trial of every scientific setting, or the best few; none twice, and never the champion itself."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from surefoot.comparison import Noise
 from surefoot.errors import SurefootError
-from surefoot.plan import Experiment, Plan, Rule, same_config
+from surefoot.plan import Experiment, Plan, Rule, SearchPlan, same_config
+from surefoot.program import Program
+from surefoot.program_entry import is_seed_told
 from surefoot.reports.story import Story
 from surefoot.stats.power import detectable_effect
 from surefoot.stats.sequential import race_thresholds
 from surefoot.workload import check_requirements, find_workload
+
+# With fewer trials for each scientific setting, a comparison of them compares luck.
+FEWEST_TRIALS = 5
 
 
 def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[str, Any]:
@@ -29,7 +34,7 @@ def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[st
     return {
         "study": plan.study,
         "plan_hash": plan.hash,
-        "workload": plan.workload,
+        "workload": plan.workload_shown,
         "primary": plan.primary,
         "unit": metric.unit,
         "target": metric.target,
@@ -55,7 +60,8 @@ def forecast_text(found: Mapping[str, Any]) -> str:
     ]
     for e in found["experiments"]:
         arms = "1 arm" if e["arms"] == 1 else f"{e['arms']} arms"
-        lines.append(f"{e['id']}: {arms}, at most {e['most_runs']} runs; {_detects(e, unit)}")
+        looks = f"{_search(e['search'])}, then " if e["search"] else ""
+        lines.append(f"{e['id']}: {looks}{arms}, at most {e['most_runs']} runs; {_detects(e, unit)}")
     lines.append(f"confirmation: at most {found['confirmation_runs_most']} runs on fresh seeds, fewer with fewer steps")
     lines.append(f"at most {found['most_runs']} runs in all; races that end early make it fewer")
     lines += [f"warning: {text}" for text in found["warnings"]]
@@ -70,16 +76,24 @@ def _experiment(plan: Plan, experiment: Experiment, noise: Noise) -> dict[str, A
     n = rule.seeds
     sds, sd = _detectable_sds(rule, noise), noise.difference_sd
     arms = [a for a in experiment.arms if not same_config({**plan.baseline, **a.changes}, plan.baseline)]
+    search = experiment.search
+    many = len(arms) if search is None else experiment.most_arms
     return {
         "id": experiment.id,
-        "arms": len(experiment.arms),
-        "most_runs": n * len(arms),
+        "arms": experiment.most_arms,
+        "search": search and {"method": search.method.name, "trials": search.trials, "arms": list(search.arm_names)},
+        "most_runs": n * many + (search.trials if search else 0),
         "seeds": n,
         "detectable_sd": sds,
         "detectable": sds * sd if sd else None,
         "support_alpha": rule.support_alpha,
         "adopt_alpha": rule.adopt_alpha,
     }
+
+
+def _search(search: Mapping[str, Any]) -> str:
+    trials = f"{search['trials']} trial{'s' if search['trials'] != 1 else ''}"
+    return f"a search of {trials} by {search['method']}, one seed each"
 
 
 def _detectable_sds(rule: Rule, noise: Noise) -> float:
@@ -109,6 +123,13 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
         )
     if plan.rule.seeds < 5 and plan.experiments:
         found.append(f"{plan.rule.seeds} seeds show only large effects; 8 show half of that")
+    if isinstance(plan.workload, Program) and not is_seed_told(plan.workload):
+        found.append(
+            "the script is not told its seed (there is no {seed} in the command), so repeats differ only as it likes"
+        )
+    pauses = find_workload(plan.workload).resumes
+    for e in plan.experiments:
+        found += _of_search(e.id, e.search, pauses=pauses) if e.search is not None else []
     min_effect = plan.metric(plan.primary).min_effect
     if min_effect is not None and noise.difference_sd:
         n = plan.rule.seeds
@@ -118,6 +139,15 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
                 f"the smallest effect worth having ({min_effect:g}) is below what {n} pairs would show ({shown:.3g})"
             )
     return found
+
+
+def _of_search(name: str, search: SearchPlan, *, pauses: bool) -> Iterator[str]:
+    arms = len(search.arm_names)
+    if search.space.scientific_levels() != ({},) and search.trials < FEWEST_TRIALS * arms:
+        yield f"{name} tunes each of its {arms} settings with {search.trials // arms} trials; that finds little"
+    stopping = search.stopping
+    if pauses and stopping and stopping.rule in ("asha", "hyperband") and stopping.promotes is not False:
+        yield f"{name} counts a paused trial that goes on as a further run, so its search may take more than said"
 
 
 def _missing(plan: Plan, data_root: Path | None) -> list[str]:

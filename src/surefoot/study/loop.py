@@ -14,7 +14,7 @@ from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import SEARCH_BLOCK, Plan
 from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
-from surefoot.storage import Record
+from surefoot.storage import LockOwner, Record
 from surefoot.study.exploring import StudySearch, search_key
 from surefoot.study.registration import askings, register, registrations
 from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, tested_arms, untested, walk_of
@@ -66,7 +66,7 @@ class Study:
         check_requirements(self.workload)
         self.data_fingerprint = self.workload.data_fingerprint(place.data_root)
         self.code_fingerprint = self.workload.code_fingerprint()
-        self.id = record.add_study(plan.study, plan.workload)
+        self.id = record.add_study(plan.study, plan.workload_name)
         self.is_new_revision, self.notes = register(record, self.id, plan)
         self._failed_now: set[str] = set()
         self._read: dict[int, Run] = {}
@@ -76,13 +76,21 @@ class Study:
         """The study as the record tells it now."""
         return self._tell(self._walk(ended_runs(self._runs())))
 
-    def run(self, pool: Engine, listener: Listener) -> Story:
+    def run(self, pool: Engine, listener: Listener, *, wait_seconds: float = 0.0) -> Story:
         """Trains what the plan still needs, to its end, its budget or an interrupt; the story then.
 
         Every run is on record before the next decision is taken; the walk over the record is all the
-        memory there is.
+        memory there is. Raises HomeBusyError where another coordinator still works on it after `wait_seconds`.
         """
-        self.record.close_abandoned(ABANDONED)
+
+        def wait(owner: LockOwner | None) -> None:
+            listener.noticed(f"another surefoot works on this study ({owner or 'unknown'}); waiting for it")
+
+        with self.record.study_lock(self.id, wait_seconds, wait):
+            return self._run(pool, listener)
+
+    def _run(self, pool: Engine, listener: Listener) -> Story:
+        self.record.close_abandoned(ABANDONED, self.id)
         for note in self.notes:
             listener.noticed(note)
         found = self._walk_on()
@@ -110,7 +118,7 @@ class Study:
 
     def key(self, config: Mapping[str, Any], seed: int) -> str:
         """The identity of a run of this study, with today's data and code."""
-        return run_key(self.plan.workload, config, seed, self.data_fingerprint, self.code_fingerprint)
+        return run_key(self.plan.workload_identity, config, seed, self.data_fingerprint, self.code_fingerprint)
 
     def _note_new_fingerprints(self) -> None:
         states = self.record.events(self.id, "state")
@@ -147,7 +155,7 @@ class Study:
         def find(config: Mapping[str, Any], seed: int) -> Run | None:
             return ended.get(self.key(config, seed))
 
-        return walk_of(self.record, self.id, self.plan, self.workload, find)
+        return walk_of(self.record, self.id, self.plan, self.workload, find, self._prints())
 
     def _reuse(self, found: Walk) -> bool:
         """Whether some of the wanted runs were trained before, by another study; this one rests on them now."""
@@ -167,7 +175,7 @@ class Study:
             run_ids[task.key] = self.record.start_run(
                 study_id=self.id,
                 key=task.key,
-                workload=task.workload,
+                workload=self.plan.workload_identity,
                 config=task.config,
                 seed=task.seed,
                 provenance=provenance,
@@ -196,11 +204,17 @@ class Study:
 
     def _search(self, found: Walk, pool: Engine, listener: Listener) -> None:
         """Explores for the experiment that waits for its arms; what it found goes on record once it is done."""
-        experiment = next(e for e in self.plan.experiments if e.id == found.exploring)
-        search = StudySearch(self.plan, experiment, found.champion, ground=self._ground(experiment.id, found.champion))
-        result = search.run(pool, listener, most_runs=self._runs_left(found))
+        search, room = self._study_search(found), self._room(found)
+        if room is not None and search.trials_made + room < search.search.trials:
+            listener.noticed(f"{found.exploring}: {_in_part(search, room)}")
+        result = search.run(pool, listener, most_runs=room)
         if result is not None:
-            self.record.add_event(self.id, kind="explored", experiment=experiment.id, payload=result)
+            self.record.add_event(self.id, kind="explored", experiment=found.exploring, payload=result)
+
+    def _study_search(self, found: Walk) -> StudySearch:
+        experiment = next(e for e in self.plan.experiments if e.id == found.exploring)
+        ground = self._ground(experiment.id, found.champion)
+        return StudySearch(self.plan, experiment, found.champion, ground=ground)
 
     def _ground(self, experiment: str, champion: Mapping[str, Any]) -> Ground:
         return Ground(
@@ -240,21 +254,29 @@ class Study:
             return len(found.wanted)
         told = zip(self.plan.experiments, found.experiments, strict=True)
         still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
-        racing = sum(e.most_arms * story.rule.seeds - sum(len(a.seeds) for a in story.arms) for e, story in still)
-        racing += sum(e.search.trials for e, story in still if e.search is not None and not story.arms)
-        registered = registrations(self.record, self.id)
-        asked, now = askings(self.record, self.id), config_hash(found.champion)
-        again = {name for name, earlier in asked.items() if earlier[0].champion != now}
-        own = [story for e, story in still if registered[e.id].block is not None or e.id in again]
-        own_seeds = sum(story.rule.seeds for story in own)
+        racing = sum(
+            (len(story.arms) or e.most_arms) * story.rule.seeds - sum(len(a.seeds) for a in story.arms)
+            for e, story in still
+        )
+        exploring = sum(e.search.trials for e, story in still if e.search is not None and not story.arms)
+        if found.exploring:
+            exploring -= self._study_search(found).trials_made
+        asked_elsewhere = self._asked_elsewhere(found)
+        own_seeds = sum(story.rule.seeds for _, story in still if story.id in asked_elsewhere)
         champion = self.plan.rule.seeds - len(found.champion_values) if still else 0
         path = len(found.path_configs) + len(still)
         confirming = path * self.plan.rule.confirm_seeds if path > 1 else 0
-        return max(champion, 0 if still else len(found.wanted)) + own_seeds + racing + confirming
+        return max(champion, 0 if still else len(found.wanted)) + own_seeds + exploring + racing + confirming
+
+    def _asked_elsewhere(self, found: Walk) -> set[str]:
+        """The experiments that race on seeds of their own, on which the champion trains for them too."""
+        asked, now = askings(self.record, self.id), config_hash(found.champion)
+        again = {name for name, earlier in asked.items() if earlier[0].champion != now}
+        return again | {name for name, r in registrations(self.record, self.id).items() if r.block is not None}
 
     def _within_budget(self, found: Walk, listener: Listener) -> bool:
         """Whether the wanted runs may be trained; where not, the experiment's or the study's end is put on record."""
-        reason = self._over_budget(found)
+        reason = self._too_small_to_search(found) if found.exploring else self._over_budget(found)
         if not reason:
             return True
         if found.phase == BASELINE:
@@ -268,30 +290,53 @@ class Study:
 
     def _over_budget(self, found: Walk) -> str:
         """Why the budget forbids the wanted runs, or nothing; the confirmation's share is kept aside."""
-        budget, trained, wanted = self.plan.budget, self._trained(), len(found.wanted) + self._still_to_explore(found)
-        may_adopt = found.phase == "optimise"
-        reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0
+        budget, trained, wanted = self.plan.budget, self._trained(), len(found.wanted)
+        reserve = self._kept_to_confirm(found)
         if budget.runs is not None and trained + wanted + reserve > budget.runs:
             kept = f", and {reserve} are kept for the confirmation" if reserve else ""
             return f"the budget of {budget.runs} runs is spent: {trained} are trained, {wanted} are wanted next{kept}"
-        hours = self.record.status_counts()[self.id].wall_seconds / 3600
+        hours = self._hours()
         if budget.hours is not None and trained and hours * (1 + (wanted + reserve) / trained) > budget.hours:
             return f"the budget of {budget.hours:g} hours is spent: {hours:.2g} are used, the rest is kept to confirm"
         return ""
 
-    def _still_to_explore(self, found: Walk) -> int:
-        """How many trials the search of the day may still train."""
-        search = next((e.search for e in self.plan.experiments if e.id == found.exploring), None)
-        if search is None:
-            return 0
-        return max(search.trials - len(self.record.trials(self.id, search_key(found.exploring))), 0)
+    def _too_small_to_search(self, found: Walk) -> str:
+        """Why the budget does not allow the search of the day even one trial for each arm, or nothing."""
+        search, room = self._study_search(found), self._room(found)
+        arms = len(search.search.arm_names)
+        if room is None or search.trials_made + room >= arms:
+            return ""
+        return (
+            f"the budget is too small for its search: {self._trained()} runs are trained, "
+            f"{self._kept_to_race(found)} are kept for its race and {self._kept_to_confirm(found)} to confirm, "
+            f"and of the others it needs {arms} at least, one for each arm"
+        )
 
-    def _runs_left(self, found: Walk) -> int | None:
-        """How many runs a search may train, the first look of its race and the confirmation kept aside."""
-        if self.plan.budget.runs is None:
+    def _room(self, found: Walk) -> int | None:
+        """How many runs the search of the day may train, its race and the confirmation kept aside; None: any number."""
+        budget, trained = self.plan.budget, self._trained()
+        rooms = [] if budget.runs is None else [budget.runs - trained]
+        hours = self._hours()
+        if budget.hours is not None and hours > 0:
+            rooms.append(int((budget.hours - hours) / (hours / max(trained, 1))))
+        if not rooms:
             return None
-        reserve = (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds
-        return max(self.plan.budget.runs - self._trained() - reserve, 0)
+        return max(min(rooms) - self._kept_to_race(found) - self._kept_to_confirm(found), 0)
+
+    def _kept_to_race(self, found: Walk) -> int:
+        """The most runs that the race after the search of the day can want."""
+        story = next(story for story in found.experiments if story.id == found.exploring)
+        arms = len(self._study_search(found).search.arm_names)
+        has_own_seeds = found.exploring in self._asked_elsewhere(found)
+        champion = 0 if has_own_seeds else len(found.champion_values)
+        return arms * story.rule.seeds + max(story.rule.seeds - champion, 0)
+
+    def _kept_to_confirm(self, found: Walk) -> int:
+        may_adopt = found.phase == "optimise"
+        return (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0
+
+    def _hours(self) -> float:
+        return self.record.status_counts()[self.id].wall_seconds / 3600
 
     def _trained(self) -> int:
         """How many runs this study has trained, whatever came of them."""
@@ -386,6 +431,14 @@ class Study:
             split="test",
             is_test_open=True,
         )
+
+
+def _in_part(search: StudySearch, room: int) -> str:
+    trials = search.search.trials
+    return (
+        f"its search can make {search.trials_made + room} of its {trials} trials: "
+        "the rest of the budget is kept for its race and the confirmation"
+    )
 
 
 def _is_intact(task: Task) -> bool:

@@ -11,11 +11,21 @@ from surefoot.plan import Arm, Experiment, Plan, Prediction, Rule, same_config
 from surefoot.reports.story import ArmStory, ContrastStory
 from surefoot.run import Status
 from surefoot.stats.factorial import Contrast, contrasts
-from surefoot.verdict import Choice, Verdict, choose, decide, decide_contrast, identical
+from surefoot.verdict import Cause, Choice, End, Verdict, choose, decide, decide_contrast, identical
 from surefoot.workload import Workload
 
 Config = Mapping[str, Any]
 Gather = Callable[[Arm, Config, Sequence[int]], ArmStory]
+
+
+def absent(prediction: Prediction) -> Verdict:
+    """The verdict on an arm that its search did not find."""
+    return Verdict(
+        prediction=prediction,
+        cause=Cause.UNDERPOWERED,
+        end=End.UNTESTABLE,
+        reason=f"the search found no config to race as {prediction.arm}",
+    )
 
 
 class Race:
@@ -60,7 +70,7 @@ class Race:
         wants = dict(before)
         for verdict in (*self.steps.values(), *self.verdicts):
             name = verdict.prediction.arm
-            if name:
+            if name in wants:
                 wants[name] = max(wants[name], verdict.wanted)
         if not self.contrasts:
             return wants
@@ -94,6 +104,8 @@ class Race:
 
     def _decide(self, prediction: Prediction) -> Verdict:
         name = prediction.arm
+        if name not in self.arms:
+            return absent(prediction)
         if self.is_champion(name):
             return identical(prediction)
         arm, metric = self.arms[name], self.plan.metric(prediction.metric)

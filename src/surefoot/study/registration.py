@@ -172,16 +172,20 @@ def _registered_anew(
 
     `times` says on how many champions those that have begun were asked.
 
-    An arm is the same whatever it is called and whatever settings of the baseline it repeats. Some
-    arms alone do not make a repeat, unless another rule would give them more seeds or more error.
+    An arm is the same whatever it is called and whatever settings of the baseline it repeats, and so is
+    a search that looks through the same space in the same way. Some arms alone do not make a repeat, unless
+    another rule would give them more seeds or more error.
     """
     configs = _configs(plan, {arm.name: arm.changes for arm in experiment.arms})
     number, twins, known = plan.repeat_number(experiment), [], []
     for row in begun:
         shared = configs & _configs(plan, row.definition["experiment"]["arms"])
+        earlier = _from_json(row.definition["registration"])
+        if row.key != experiment.id and _is_same_search(experiment, row):
+            number = max(number, earlier.times_asked + times.get(row.key, 1))
+            twins.append(row.key)
         if row.key == experiment.id or not shared:
             continue
-        earlier = _from_json(row.definition["registration"])
         if shared == configs or earlier.rule != plan.rule.respent(earlier.times_asked):
             number = max(number, earlier.times_asked + times.get(row.key, 1))
             twins.append(row.key)
@@ -202,6 +206,12 @@ def _registered_anew(
         block=FIRST_REPEAT_BLOCK + number if number else None,
         known=tuple(dict.fromkeys((*notes, *known))),
     ), notes
+
+
+def _is_same_search(experiment: Experiment, row: ExperimentRow) -> bool:
+    return experiment.search is not None and experiment.search.definition() == row.definition["experiment"].get(
+        "search"
+    )
 
 
 def _configs(plan: Plan, arms: Mapping[str, Mapping[str, Any]]) -> set[str]:

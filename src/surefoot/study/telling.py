@@ -12,8 +12,10 @@ from surefoot.plan import BLOCK, CONFIRM_SEED, Plan
 from surefoot.reports.story import ExperimentStory, PickStory, SearchStory, Story
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
+from surefoot.study.exploring import search_key, standing
 from surefoot.study.registration import askings, registrations, removed, revision_stories
 from surefoot.study.walk import CONFIRMATION, Material, Walk, false_adopts, gap_to_target, numbers, walk
+from surefoot.sweeping.registration import Prints
 from surefoot.workload import Workload, find_workload
 
 UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
@@ -31,9 +33,9 @@ def read_story(record: Record, study_id: int, plan: Plan) -> Story:
     ended = ended_runs(runs)
 
     def find(config: Mapping[str, Any], seed: int) -> Run | None:
-        return ended.get(run_key(plan.workload, config, seed, *prints))
+        return ended.get(run_key(plan.workload_identity, config, seed, *prints))
 
-    found = walk_of(record, study_id, plan, workload, find)
+    found = walk_of(record, study_id, plan, workload, find, prints)
     return tell(record, study_id, plan, workload, found, prints)
 
 
@@ -43,8 +45,12 @@ def walk_of(
     plan: Plan,
     workload: Workload,
     find: Callable[[Mapping[str, Any], int], Run | None],
+    prints: tuple[str, str],
 ) -> Walk:
-    """The walk over what the record holds; earlier confirmations make the next one's seeds new ones."""
+    """The walk over what the record holds; earlier confirmations make the next one's seeds new ones.
+
+    `prints` are the fingerprints of the data and the code that it is about.
+    """
     material = Material(
         plan=plan,
         workload=workload,
@@ -53,7 +59,9 @@ def walk_of(
         skipped=_skipped(record, study_id),
         askings=askings(record, study_id),
         revision=record.revisions(study_id)[-1].number,
-        searches=searches_of(record, study_id),
+        searches=searches_of(
+            record, study_id, standing(plan.metric(plan.primary), Prints(data=prints[0], code=prints[1]))
+        ),
     )
     found = walk(material)
     block, asked_before = _earlier_confirmations(record, study_id, confirmation_of(plan, found))
@@ -84,8 +92,11 @@ def confirmation_of(plan: Plan, found: Walk) -> dict[str, Any]:
     }
 
 
-def searches_of(record: Record, study_id: int) -> dict[tuple[str, str, str], SearchStory]:
-    """The searches that have come to their end, by experiment, champion and what was searched."""
+def searches_of(record: Record, study_id: int, today: Mapping[str, Any]) -> dict[tuple[str, str, str], SearchStory]:
+    """The searches that have come to their end, by experiment, champion and what was searched.
+
+    Only those count that stand on the metric, the data and the code of `today`.
+    """
     return {
         (str(event.experiment), event.payload["champion"], event.payload["search"]): SearchStory(
             method=event.payload["method"],
@@ -94,6 +105,7 @@ def searches_of(record: Record, study_id: int) -> dict[tuple[str, str, str], Sea
             picks=tuple(PickStory(**pick) for pick in event.payload["picks"]),
         )
         for event in record.events(study_id, "explored")
+        if all(event.payload[name] == value for name, value in today.items())
     }
 
 
@@ -120,7 +132,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
     latest = record.revisions(study_id)[-1]
     return Story(
         study=plan.study,
-        workload=plan.workload,
+        workload=plan.workload_shown,
         phase=found.phase,
         metrics=plan.metrics,
         primary=plan.metric(plan.primary),
@@ -147,6 +159,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
         hours=counts.wall_seconds / 3600,
         notices=_notices(record, study_id),
         provenance=_provenance(runs, prints),
+        drivers=workload.drivers,
     )
 
 
@@ -174,7 +187,12 @@ def state_payload(story: Story, plan: Plan, found: Walk, data: str, code: str) -
         "code": code,
         "revision": story.revisions[-1].number,
         "confirmation": confirmation_of(plan, found),
-        "champions": {e.id: config_hash(e.champion_before) for e in found.experiments if e.state in BEGUN},
+        # A search asks nothing of its champion before its race begins.
+        "champions": {
+            e.id: config_hash(e.champion_before)
+            for e in found.experiments
+            if e.state in BEGUN and e.id != found.exploring
+        },
     }
 
 
@@ -240,13 +258,14 @@ def _questions(confirmation: Mapping[str, Any]) -> set[tuple[str, ...]]:
 
 
 def _with_costs(story: ExperimentStory, uses: Sequence[UseRow], runs: Mapping[int, Run]) -> ExperimentStory:
-    """The experiment with what it cost: a run counts where it was first used, if this study trained it."""
+    """The experiment with what it and its search cost: a run counts where it was first used, if trained here."""
+    names = (story.id, search_key(story.id))
     first: dict[int, str] = {}
     for use in uses:
         if use.is_own:
             first.setdefault(use.run_id, use.experiment)
-    mine = {use.run_id for use in uses if use.experiment == story.id and runs[use.run_id].status not in UNFINISHED}
-    trained = [runs[i] for i in mine if first.get(i) == story.id]
+    mine = {use.run_id for use in uses if use.experiment in names and runs[use.run_id].status not in UNFINISHED}
+    trained = [runs[i] for i in mine if first.get(i) in names]
     return dataclasses.replace(
         story,
         runs_trained=len(trained),

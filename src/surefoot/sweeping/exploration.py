@@ -139,6 +139,11 @@ class Exploration:
         return self._is_over
 
     @property
+    def is_out_of_runs(self) -> bool:
+        """Whether it was `most_runs` that ended it."""
+        return self.most_runs is not None and self.ending == _runs_spent(self.most_runs)
+
+    @property
     def runs_left(self) -> int | None:
         """How many runs may still begin; None where no number is set."""
         bounds = [] if self.most_runs is None else [self.most_runs - self.runs_begun]
@@ -164,7 +169,9 @@ class Exploration:
     def _next(self) -> tuple[Task | None, list[Trial]]:
         """The next run to train, and the trials that were answered without one."""
         if self._again:
-            return self._task(*self._again.popleft()), []
+            trial, resume = self._again.popleft()
+            task = self._task(trial, resume)
+            return task, [trial] if task is None and trial.has_ended else []
         if self._must_stop():
             return None, []
         promoted = self._stopper.promotion() if self._stopper else None
@@ -193,7 +200,7 @@ class Exploration:
             self.ending = f"the budget of {hours:g} hours of training is spent"
             return True
         if self.most_runs is not None and self.runs_begun >= self.most_runs:
-            self.ending = f"the budget of {self.most_runs} runs is spent"
+            self.ending = _runs_spent(self.most_runs)
             return True
         failures, limit = self._failures_in_a_row, self.sweep.most_failures
         if failures >= (limit * LATE_FAILURES if self._has_succeeded else limit):
@@ -208,9 +215,9 @@ class Exploration:
     def _spent(self) -> str:
         trials = self.sweep.budget.trials
         if trials is not None and len(self.trials) >= trials:
-            return f"{trials} trials were made, as the budget says"
+            return f"{trials} trial{'s were' if trials > 1 else ' was'} made, as the budget says"
         if self.most_runs is not None and self.runs_begun + self._owed() + len(self._seeds) > self.most_runs:
-            return f"the budget of {self.most_runs} runs is spent"
+            return _runs_spent(self.most_runs)
         return ""
 
     def _owed(self) -> int:
@@ -497,6 +504,10 @@ class Exploration:
             steps = range(1, len(finite) + 1) if self._counts_measurements else [m.step for m in finite]
             curves[run_id] = {step: m.values[self._objective] for step, m in zip(steps, finite, strict=True)}
         return curves
+
+
+def _runs_spent(most_runs: int) -> str:
+    return f"the budget of {most_runs} runs is spent"
 
 
 def _belongs(config: Mapping[str, Any], space: SearchSpace) -> bool:

@@ -12,7 +12,7 @@ from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import confirming_seeds
 from surefoot.reports.sweep_story import SweepStory
 from surefoot.run import Provenance, Run, Status, run_key
-from surefoot.storage import Record
+from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
 from surefoot.sweeping.registration import Past, Prints, past_of, register_sweep
@@ -53,9 +53,20 @@ class Sweeping:
         """The sweep as the record tells it now."""
         return tell_sweep(self.record, self.id, self.sweep, self._past())
 
-    def run(self, engine: Engine, listener: SweepListener) -> SweepStory:
-        """Does what the sweep still needs, to its end, its budget or an interrupt; the story then."""
-        self.record.close_abandoned(ABANDONED)
+    def run(self, engine: Engine, listener: SweepListener, *, wait_seconds: float = 0.0) -> SweepStory:
+        """Does what the sweep still needs, to its end, its budget or an interrupt; the story then.
+
+        Raises HomeBusyError where another coordinator still works on it after `wait_seconds`.
+        """
+
+        def wait(owner: LockOwner | None) -> None:
+            listener.noticed(f"another surefoot works on this sweep ({owner or 'unknown'}); waiting for it")
+
+        with self.record.study_lock(self.id, wait_seconds, wait):
+            return self._run(engine, listener)
+
+    def _run(self, engine: Engine, listener: SweepListener) -> SweepStory:
+        self.record.close_abandoned(ABANDONED, self.id)
         for note in register_sweep(self.record, self.id, self.sweep):
             self._notice(note, listener)
         past = self._past()

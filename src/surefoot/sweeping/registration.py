@@ -67,7 +67,7 @@ def past_of(
     counted: dict[int, Trial] = {}
     left_out: dict[str, int] = {}
     for row in rows:
-        settings, why_not = _settings_today(sweep.space, base, row)
+        settings, why_not = settings_today(sweep.space, base, row)
         some = runs.get(row.number, [])
         why_not = why_not or _printed_otherwise(some, prints)
         if why_not:
@@ -87,7 +87,7 @@ def past_of(
     )
 
 
-def _settings_today(space: SearchSpace, base: Mapping[str, Any], row: TrialRow) -> tuple[dict[str, Any], str]:
+def settings_today(space: SearchSpace, base: Mapping[str, Any], row: TrialRow) -> tuple[dict[str, Any], str]:
     """The trial's config as settings of today's space, and why it has no place there."""
     try:
         settings = space.build(lambda parameter: row.config[parameter.name])

@@ -70,14 +70,21 @@ def tell_sweep(record: Record, study_id: int, sweep: Sweep, past: Past) -> Sweep
         fresh_runs=fresh_runs,
         runs={str(status).lower(): n for status, n in counts.statuses.items()},
         hours=counts.wall_seconds / 3600,
-        seconds_left=0.0
-        if phase == "done"
-        else seconds_left(sweep, trials, fresh_runs=fresh_runs, is_explored=not is_open),
+        seconds_left=left_of(sweep, trials, fresh_runs=fresh_runs, phase=phase),
         revisions=len(revisions),
         registered_at=revisions[0].registered_at,
         notices=tuple(e.payload["text"] for e in record.events(study_id, "notice")),
         provenance=_provenance(past),
     )
+
+
+def left_of(sweep: Sweep, trials: Sequence[Trial], *, fresh_runs: int, phase: str) -> float | None:
+    """The seconds of training still to come in that phase; None where nobody can say."""
+    if phase == "done":
+        return 0.0
+    is_explored, confirms = phase == "confirming", sweep.confirmation is not None and len(sweep.targets) == 1
+    confirmation = confirmation_of(sweep) if confirms else None
+    return seconds_left(sweep, trials, confirmation, fresh_runs=fresh_runs, is_explored=is_explored)
 
 
 def settled(trial: Trial, sweep: Sweep, *, is_open: bool) -> Trial:
@@ -100,12 +107,13 @@ def candidates_of(sweep: Sweep, best: Sequence[Trial], fresh: Mapping[int, Seque
         Candidate(
             number=trial.number,
             explored=tuple(final[metric.name] for final in trial.finals.values()),
-            fresh=_fresh_values(fresh.get(trial.number, ()), metric),
+            fresh=tuple(_fresh_values(fresh.get(trial.number, ()), metric).values()),
         )
         for trial in reversed(once.values())
     ]
     if sweep.confirmation is not None and sweep.confirmation.has_base:
-        found.append(Candidate(number=BASE, explored=(), fresh=_fresh_values(fresh.get(BASE, ()), metric)))
+        base = _fresh_values(fresh.get(BASE, ()), metric)
+        found.append(Candidate(number=BASE, explored=(), fresh=tuple(base.values())))
     return found
 
 
@@ -131,13 +139,13 @@ def fresh_stories(sweep: Sweep, chosen: Chosen | None, fresh: Mapping[int, Seque
         return ()
     found = []
     for standing in chosen.standings:
-        last = _last_attempts(fresh.get(standing.number, ()))
-        values = tuple(_value(run, sweep.targets[0].name) for run in last)
+        told = _fresh_values(fresh.get(standing.number, ()), sweep.targets[0])
+        values = tuple(told.values())
         is_claimed = standing.number in (chosen.number, BASE)
         found.append(
             FreshStory(
                 number=standing.number,
-                seeds=tuple(run.seed for run in last),
+                seeds=tuple(told),
                 values=values,
                 claiming=_claiming(values, chosen.n) if is_claimed else 0,
             )
@@ -157,16 +165,16 @@ def _last_attempts(runs: Sequence[Run]) -> list[Run]:
     return [last[seed] for seed in sorted(last)]
 
 
-def _fresh_values(runs: Sequence[Run], metric: Metric) -> tuple[Value, ...]:
-    """One value a seed, in the order of the seeds, up to the first that is still to come; one given up is LOST."""
-    values: list[Value] = []
+def _fresh_values(runs: Sequence[Run], metric: Metric) -> dict[int, Value]:
+    """Seed -> value, in the order of the seeds, up to the first that is still to come; one given up is LOST."""
+    values: dict[int, Value] = {}
     for seed in sorted({run.seed for run in runs}):
         attempts = [run for run in runs if run.seed == seed]
         ended = _last_attempts(attempts)
         if not ended and not is_given_up(attempts):
             break
-        values.append(_value(ended[-1], metric.name) if ended else NoValue.LOST)
-    return tuple(values)
+        values[seed] = _value(ended[-1], metric.name) if ended else NoValue.LOST
+    return values
 
 
 def is_given_up(attempts: Sequence[Run]) -> bool:

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from surefoot.choosing import cost, exploring_share
-from surefoot.sweep import Sweep
+from surefoot.sweep import Confirmation, Sweep
 from surefoot.sweeping.trials import Trial, TrialState
 
 MOST_GRID = 100_000  # counting a larger grid takes longer than anybody waits for an answer
 
 
-def seconds_left(sweep: Sweep, trials: Collection[Trial], *, fresh_runs: int, is_explored: bool) -> float | None:
-    """Seconds of training, as one worker would need them; None where no limit is set or nothing has ended yet."""
+def seconds_left(
+    sweep: Sweep, trials: Collection[Trial], confirmation: Confirmation | None, *, fresh_runs: int, is_explored: bool
+) -> float | None:
+    """Seconds of training, as one worker would need them; None where no limit is set or nothing has ended yet.
+
+    `confirmation` is the one that fits the budget, None where nothing is confirmed.
+    """
     ended = [t for t in trials if t.has_ended]
     spent = sum(t.seconds for t in trials)
     if not ended or not spent:
         return None
-    found = 0.0 if is_explored else _exploring(sweep, ended, spent)
+    found = 0.0 if is_explored else _exploring(sweep, ended, spent, confirmation)
     if found is None:
         return None
-    return found + _confirming(sweep, ended, fresh_runs)
+    return found + _confirming(confirmation, ended, fresh_runs)
 
 
-def _exploring(sweep: Sweep, ended: Collection[Trial], spent: float) -> float | None:
+def _exploring(sweep: Sweep, ended: Collection[Trial], spent: float, confirmation: Confirmation | None) -> float | None:
     budget, bounds = sweep.budget, []
     mean = sum(t.seconds for t in ended) / len(ended)
     wanted = budget.trials
@@ -32,26 +37,23 @@ def _exploring(sweep: Sweep, ended: Collection[Trial], spent: float) -> float | 
     if wanted is not None:
         bounds.append(mean * max(wanted - len(ended), 0))
     if budget.runs is not None:
-        runs = exploring_share(budget.runs) if _confirms(sweep) else budget.runs
+        runs = budget.runs
+        if confirmation is not None:
+            runs = exploring_share(runs, confirmation, has_base=confirmation.has_base)
         bounds.append(mean * max(runs / sweep.seeds - len(ended), 0))
     if budget.hours is not None:
         bounds.append(max(3600 * budget.hours - spent, 0.0))
     return min(bounds) if bounds else None
 
 
-def _confirming(sweep: Sweep, ended: Collection[Trial], fresh_runs: int) -> float:
+def _confirming(confirmation: Confirmation | None, ended: Collection[Trial], fresh_runs: int) -> float:
     """The fresh seeds still to come; a run on one goes to its end, as a complete trial's did."""
-    if not _confirms(sweep) or sweep.confirmation is None:
-        return 0.0
     complete = [t for t in ended if t.state is TrialState.COMPLETE]
     runs = sum(len(t.finals) for t in complete)
-    if not runs:
+    if confirmation is None or not runs:
         return 0.0
-    return max(cost(sweep.confirmation) - fresh_runs, 0) * sum(t.seconds for t in complete) / runs
-
-
-def _confirms(sweep: Sweep) -> bool:
-    return sweep.confirmation is not None and len(sweep.targets) == 1
+    wanted = cost(confirmation, has_base=confirmation.has_base)
+    return max(wanted - fresh_runs, 0) * sum(t.seconds for t in complete) / runs
 
 
 def _grid_size(sweep: Sweep) -> int | None:

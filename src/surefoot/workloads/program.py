@@ -21,7 +21,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +103,12 @@ def code_fingerprint(program: Program) -> str:
 
 def _train_command(program: Program, config: Any, context: RunContext) -> Generator[Measurement, None, Facts]:
     folder = context.artifacts
-    curve = Curve(
-        wanted=frozenset(metric.name for metric in program.metrics), told_before=_told_before(folder, context.resume)
-    )
-    words = text_readers(program, curve)
-    reports = Reports(folder / REPORTS_FILE, curve, goes_on=context.resume)
+    wanted = frozenset(metric.name for metric in program.metrics)
+    curve = Curve(wanted=wanted, told_before=_told_before(folder, context.resume))
     told = spoken(program, config, seed=context.seed, folder=folder)
     environment = {**_environment(program, context), **told.environment, **program.environment}
+    reports = Reports(folder / REPORTS_FILE, curve, goes_on=context.resume)
+    words = text_readers(program, curve)
     output = Output(
         folder / OUTPUT_FILE,
         kept_bytes=program.output_bytes,
@@ -119,7 +118,7 @@ def _train_command(program: Program, config: Any, context: RunContext) -> Genera
     with contextlib.ExitStack() as stack:
         stack.callback(output.close)
         logged = [
-            stack.enter_context(MlflowRun(reader, curve, folder, sorted(curve.wanted), beside=program.folder))
+            stack.enter_context(MlflowRun(reader, curve, folder, sorted(wanted), beside=program.folder))
             for reader in program.readers
             if reader.kind == "mlflow"
         ]
@@ -131,31 +130,36 @@ def _train_command(program: Program, config: Any, context: RunContext) -> Genera
         if program.resumes:
             stack.callback(lambda: _keep_progress(folder, curve.last_step))
         stack.callback(lambda: script.end(program.grace_seconds) if not script.has_ended else None)
-        while not script.has_ended:
-            script.wait()
-            if any([reports.look(), *(run.look() for run in logged)]):
-                script.heard_at = time.monotonic()
-            yield from curve.ready()
-            if context.is_stopping():
-                raise reporting.Stopped("told to end")
-            _check_silence(program, script, curve)
+        yield from _heard(program, context, script, curve, [reports, *logged])
         outlived = script.end(program.grace_seconds)
         output.close()
-        reports.look()
         for run in logged:
             run.finish(is_good=script.code == 0)
-        if script.code == 0:
-            for reader in words:
-                reader.finish()
+        for reader in [reports, *(words if script.code == 0 else [])]:
+            reader.finish()
         yield from curve.rest()
-        facts = _facts(script, output, curve, outlived)
-        if script.code != 0:
-            raise RunFailed(_end_of(script, output), signal=max(0, -script.code), facts=facts)
-        missing = sorted(curve.wanted - curve.found)
-        if missing:
-            trouble = [run.trouble() for run in logged] or [reader.trouble() for reader in words]
-            raise RunFailed(_without(missing, output, trouble, bool(logged)), facts=facts)
+    facts = _facts(script, output, curve, outlived)
+    if script.code != 0:
+        raise RunFailed(_end_of(script, output), signal=max(0, -script.code), facts=facts)
+    missing = sorted(wanted - curve.found)
+    if missing:
+        trouble = [run.trouble() for run in logged] or [reader.trouble() for reader in words]
+        raise RunFailed(_without(missing, output, trouble, bool(logged)), facts=facts)
     return facts
+
+
+def _heard(
+    program: Program, context: RunContext, script: Script, curve: Curve, watched: Sequence[Reports | MlflowRun]
+) -> Iterator[Measurement]:
+    """The measurements of the script while it runs. Raises Stopped where it should end, RunFailed where it hangs."""
+    while not script.has_ended:
+        script.wait()
+        if any([source.look() for source in watched]):
+            script.heard_at = time.monotonic()
+        yield from curve.ready()
+        if context.is_stopping():
+            raise reporting.Stopped("told to end")
+        _check_silence(program, script, curve)
 
 
 def _environment(program: Program, context: RunContext) -> dict[str, str]:

@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from surefoot.errors import ClusterError, MissingExtraError
-from surefoot.execution import Task
-from surefoot.execution import ray_engine as engine_module
+from surefoot.execution import Task, shipping
 from surefoot.execution.ray_engine import RayEngine
 from surefoot.program import Program, Reader
 from surefoot.run import Metric, Status
@@ -428,7 +427,7 @@ def test_a_run_too_large_for_every_node_is_refused(cluster, tmp_path):
 
 
 def test_a_folder_too_large_to_send_is_refused(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module.shipping, "MOST_CODE_BYTES", 10)
+    monkeypatch.setattr(shipping, "MOST_CODE_BYTES", 10)
     with pytest.raises(ClusterError, match="put the program in a folder of its own"):
         engine.run([task(tmp_path)])
 

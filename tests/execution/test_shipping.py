@@ -58,15 +58,16 @@ def test_a_file_that_shrank_is_no_piece(tmp_path):
         piece(tmp_path, load, 0)
 
 
-def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
-    lay(tmp_path / "here", {"best.pt": b"0123456789"})
-    lay(tmp_path / "there", {"best.pt": b"old"})
+def test_old_files_stay_until_all_the_new_ones_are_whole(tmp_path):
+    old = {"best.pt": b"old", "last.pt": b"old"}
+    lay(tmp_path / "here", {"best.pt": b"01234", "empty": b"", "last.pt": b"56789"})
+    lay(tmp_path / "there", old)
     load = parcels(tmp_path / "here")
     arrival = Arrival(tmp_path / "there", load)
-    arrival.take(piece(tmp_path / "here", load, 0, 5))
-    assert (tmp_path / "there" / "best.pt").read_bytes() == b"old"
+    arrival.take(piece(tmp_path / "here", load, 0, 7))
+    assert {name: (tmp_path / "there" / name).read_bytes() for name in old} == old
     arrival.abandon()
-    assert contents(tmp_path / "there") == {"best.pt": b"old"}
+    assert contents(tmp_path / "there") == old
 
 
 @pytest.mark.parametrize("path", ["../out", "/etc/out", "a/../../out", ""])

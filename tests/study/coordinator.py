@@ -14,13 +14,13 @@ def die_at_write(n, *, is_done):
     together, count = Database.together, 0
 
     @contextlib.contextmanager
-    def counted(self):
+    def counted(self, **options):
         nonlocal count
         count += 1
         mine = count
         if mine == n and not is_done:
             os.kill(os.getpid(), signal.SIGKILL)
-        with together(self) as transaction:
+        with together(self, **options) as transaction:
             yield transaction
         if mine == n:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -90,8 +90,8 @@ def crash_at_write(patch, record, n):
     together, count = record._database.together, itertools.count(1)
 
     @contextlib.contextmanager
-    def counted():
-        with together() as transaction:
+    def counted(**options):
+        with together(**options) as transaction:
             yield transaction
         if next(count) == n:
             raise Crash

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +25,11 @@ CUDA_DEVICE = Path("/dev/nvidiactl")
 def same_place(arguments: argparse.Namespace) -> list[str]:
     """The options that lead another verb to the same home and record; a URL's password is for its owner to fill in."""
     home = [] if str(arguments.home) == DEFAULT_HOME else ["--home", str(arguments.home)]
-    store = re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", arguments.store or "")
-    return [*home, *(["--store", store] if store else [])]
+    if not arguments.store:
+        return home
+    from surefoot.storage import without_password
+
+    return [*home, "--store", without_password(arguments.store)]
 
 
 def open_record(arguments: argparse.Namespace) -> Record:

@@ -180,7 +180,8 @@ class Cluster:
     def kill(self, actor: Any) -> None:
         """Ends a worker's process at once."""
         with contextlib.suppress(Exception):  # whatever Ray says of one that is gone already
-            _within(CLOSING_SECONDS, lambda: self._ray.kill(actor, no_restart=True))
+            if self.has_head():
+                _within(CLOSING_SECONDS, lambda: self._ray.kill(actor, no_restart=True))
 
     def close(self) -> None:
         """Leaves the cluster; ends it where it is ours."""

@@ -11,41 +11,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import importlib.metadata
-import importlib.util
-import os
-import sysconfig
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from surefoot.errors import ClusterError, WorkloadError
-from surefoot.execution import shipping
 from surefoot.execution.engine import OnEnd, OnMeasurement, OnStart
+from surefoot.execution.errand import Codes, Slot, ending_here, errand, lost
 from surefoot.execution.jobs import TICK_SECONDS, Callbacks, Job, Queue, heeding_signals
 from surefoot.execution.provenance import utc_now
-from surefoot.execution.ray_cluster import Cluster, Node, WorkerFault, WorkerGone, WorkerKilledForMemory
-from surefoot.execution.remote_worker import Greeting
-from surefoot.execution.shipping import Arrival, Parcel
+from surefoot.execution.ray_cluster import Cluster, Node, WorkerFault, WorkerGone
 from surefoot.execution.standing import Standing
 from surefoot.execution.task import Ending, Outcome, Task
-from surefoot.program import Program
 from surefoot.run import Provenance, Status
-from surefoot.workload import WORKLOADS
 
 LOOK_SECONDS = 1.0
-LISTEN_SECONDS = 10.0
 SILENCE_SECONDS = 120.0
 OVERTIME_SECONDS = 5.0
 NO_NODE_SECONDS = 30.0
 PATIENCE_SECONDS = 15.0
-
-# Yields what it waits for, is sent the answer, and returns how the run ended.
-Errand = Generator[Any, Any, Ending]
 
 
 class RayEngine:
@@ -84,10 +71,9 @@ class RayEngine:
         self._notice = on_notice
         self._standing = Standing(most_failures)
         self._interrupts = 0
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._again: deque[_Second] = deque()
         self._failed_on: dict[int, Node] = {}
-        self._codes: dict[str, tuple[str, Any]] = {}
         self._nodes: dict[str, Node] = {}
         self._look_from = -LOOK_SECONDS
         self._worked_at = time.monotonic()
@@ -95,6 +81,7 @@ class RayEngine:
         self._pause_until: dict[str, float] = {}
         self._has_had_room = False
         self._cluster = Cluster(address, cpus_per_run=cpus_per_run, gpus_per_run=gpus_per_run, workers=workers)
+        self._codes = Codes(self._cluster.put)
 
     def __enter__(self) -> Self:
         """The engine; workers start when there are tasks for them."""
@@ -232,9 +219,9 @@ class RayEngine:
             return
         actor = self._cluster.start(best, threads=self.threads, grace_seconds=self._grace_seconds)
         if actor is not None:
-            self._slots.append(_Slot(best, actor))
+            self._slots.append(Slot(best, actor))
 
-    def _discard(self, slot: _Slot) -> None:
+    def _discard(self, slot: Slot) -> None:
         self._slots.remove(slot)
         self._cluster.kill(slot.actor)
 
@@ -245,10 +232,10 @@ class RayEngine:
 
     # --- handing out -------------------------------------------------------------------------------------------------
 
-    def _busy(self) -> list[_Slot]:
+    def _busy(self) -> list[Slot]:
         return [slot for slot in self._slots if slot.job is not None]
 
-    def _idle(self, nodes: list[Node]) -> _Slot | None:
+    def _idle(self, nodes: list[Node]) -> Slot | None:
         ids = [node.id for node in nodes]
         idle = [slot for slot in self._slots if slot.greeting and slot.job is None and slot.node.id in ids]
         return idle[0] if idle else None
@@ -259,9 +246,9 @@ class RayEngine:
             if found is None:
                 return
             slot, job = found
-            slot.begin(job, self._errand(slot, job, calls))
+            slot.begin(job, errand(slot, job, calls, self._codes))
 
-    def _second_try(self) -> tuple[_Slot, Job] | None:
+    def _second_try(self) -> tuple[Slot, Job] | None:
         for second in self._again:
             usable = self._usable()
             nodes = [node for node in usable if node.id != second.avoid.id] or usable
@@ -272,7 +259,7 @@ class RayEngine:
             self._open_slot(nodes)
         return None
 
-    def _first_try(self, queue: Queue) -> tuple[_Slot, Job] | None:
+    def _first_try(self, queue: Queue) -> tuple[Slot, Job] | None:
         usable = self._usable()
         nodes = [node for node in usable if not self._standing.is_doubtful(node.id)]
         if not nodes and not self._failed_on:  # no second try is under way that could decide it
@@ -306,7 +293,7 @@ class RayEngine:
                 outcome = self._weighed(slot.node, job, job.outcome(ending))
                 yield job, outcome
 
-    def _welcome(self, slot: _Slot) -> None:
+    def _welcome(self, slot: Slot) -> None:
         """A worker has started, or could not be."""
         reference, slot.awaited = slot.awaited, None
         try:
@@ -324,7 +311,7 @@ class RayEngine:
         if self._standing.left_out(slot.node.id):
             self._leave_out(slot.node)
 
-    def _advance(self, slot: _Slot) -> Ending | None:
+    def _advance(self, slot: Slot) -> Ending | None:
         """Goes on with the errand of a slot that has its answer; the ending if that was the last."""
         assert slot.errand is not None
         reference, slot.awaited = slot.awaited, None
@@ -340,13 +327,13 @@ class RayEngine:
             return ending
         return None
 
-    def _cut_short(self, slot: _Slot, job: Job) -> Ending | None:
+    def _cut_short(self, slot: Slot, job: Job) -> Ending | None:
         """The ending of a run whose worker fell silent or would not stop; None for one that may go on."""
         now = time.monotonic()
         if slot.is_cut_off:
-            return _lost(job, f"node {slot.node.name} died {job.place()}")
+            return lost(job, f"node {slot.node.name} died {job.place()}")
         if now - slot.awaited_since > SILENCE_SECONDS:
-            return _lost(job, f"nothing heard of node {slot.node.name} for {SILENCE_SECONDS:g} s, {job.place()}")
+            return lost(job, f"nothing heard of node {slot.node.name} for {SILENCE_SECONDS:g} s, {job.place()}")
         while slot.interrupts_told < min(self._interrupts, 2):
             slot.interrupts_told += 1
             slot.actor.interrupt.remote()
@@ -356,7 +343,7 @@ class RayEngine:
         grace = job.grace_seconds(self._grace_seconds) if slot.interrupts_told == 1 else 0.0
         is_coming_home = slot.is_coming_home and slot.interrupts_told == 1
         if now - job.stop_asked_at > grace + OVERTIME_SECONDS and not is_coming_home:
-            return _ending(job, Status.INTERRUPTED, f"interrupted {job.place()}", is_worker_sound=False)
+            return ending_here(job, Status.INTERRUPTED, f"interrupted {job.place()}", is_worker_sound=False)
         return None
 
     def _weighed(self, node: Node, job: Job, outcome: Outcome) -> Outcome:
@@ -382,131 +369,6 @@ class RayEngine:
             self._again.append(_Second(job, node))
         return outcome
 
-    # --- one run, from its start to its files at home ----------------------------------------------------------------
-
-    def _errand(self, slot: _Slot, job: Job, calls: Callbacks) -> Errand:
-        """All that a run on another machine takes, told in order."""
-        has_begun = False
-        try:
-            yield slot.actor.greet.remote()
-            job.provenance = slot.named(job.provenance)
-            has_begun = True
-            calls.started(job)
-            yield from self._settle(slot, job.task)
-            ending = yield from self._follow(slot, job, calls)
-            slot.is_coming_home = True
-            yield from self._bring_home(slot, job.task)
-            slot.actor.forget.remote()
-            return ending
-        except WorkerKilledForMemory:
-            return _ending(job, Status.FAILED, f"killed for memory on node {slot.node.name} {job.place()}")
-        except WorkerGone:
-            if not has_begun:
-                calls.started(job)
-            return _lost(job, f"node {slot.node.name} was lost {job.place()}")
-        except (WorkerFault, _NotHome) as error:
-            return _ending(job, Status.FAILED, f"node {slot.node.name}: {error}", is_worker_sound=False)
-
-    def _settle(self, slot: _Slot, task: Task) -> Generator[Any, Any, None]:
-        """Sends the program and the files that the task needs, and starts it."""
-        code, archive = self._code_of(task)
-        if code and code not in slot.codes:
-            yield slot.actor.take_code.remote(code, archive)
-            slot.codes.add(code)
-        slot.sent = ()
-        if task.resume:
-            slot.sent = shipping.parcels(task.artifacts)
-        elif task.kind == "evaluate":
-            slot.sent = shipping.parcels(task.artifacts, only=[f"{task.checkpoint}.pt"])
-        if slot.sent:
-            name = task.artifacts.name
-            yield slot.actor.expect.remote(slot.sent, name)
-            for offset in range(0, sum(parcel.size for parcel in slot.sent), shipping.PIECE_BYTES):
-                yield slot.actor.take.remote(shipping.piece(task.artifacts, slot.sent, offset))
-        root = task.data_root and Path(os.path.abspath(task.data_root))
-        yield slot.actor.begin.remote(dataclasses.replace(task, data_root=root), code)
-
-    def _follow(self, slot: _Slot, job: Job, calls: Callbacks) -> Errand:
-        """Listens until the run has ended, and answers what it measured."""
-        answers: list[str | None] = []
-        while True:
-            messages = yield slot.actor.listen.remote(answers, LISTEN_SECONDS)
-            answers = []
-            for word, content in messages:
-                if word == "measured":
-                    answers.append(calls.measured(job, [content]))
-                elif word == "ended":
-                    job.measurements += content.measurements
-                    return _told(content, slot.named(content.provenance, job.provenance))
-                elif word == "idle":
-                    return _ending(job, Status.INTERRUPTED, f"interrupted {job.place()}", is_worker_sound=True)
-                else:
-                    raise WorkerFault(content)
-
-    def _bring_home(self, slot: _Slot, task: Task) -> Generator[Any, Any, None]:
-        """Fetches what the run left in its folder and did not get from here."""
-        name = task.artifacts.name
-        found: tuple[Parcel, ...] = yield slot.actor.parcels.remote(name)
-        wanted = [parcel for parcel in found if parcel not in slot.sent]
-        arrival = None
-        try:
-            if task.kind == "train":
-                _sweep(task.artifacts, keep={parcel.path for parcel in found})
-            arrival = Arrival(task.artifacts, wanted)
-            while not arrival.is_complete:
-                arrival.take((yield slot.actor.piece.remote(name, wanted, arrival.bytes)))
-        except (OSError, ClusterError) as error:
-            raise _NotHome(f"its files did not come home: {error}") from error
-        finally:
-            if arrival is not None:
-                arrival.abandon()
-
-    def _code_of(self, task: Task) -> tuple[str, Any]:
-        """The name and the archive of the folder that the task's program is in; ('', None) where it is installed."""
-        folder = _folder_of(task.workload)
-        if not folder:
-            return "", None
-        if folder not in self._codes:
-            name = f"code{len(self._codes)}"
-            self._codes[folder] = (name, self._cluster.put(shipping.packed_code(Path(folder))))
-        return self._codes[folder]
-
-
-class _Slot:
-    """Room for one run on a node, and the worker that fills it."""
-
-    def __init__(self, node: Node, actor: Any):
-        self.node, self.actor = node, actor
-        self.greeting: Greeting | None = None
-        self.job: Job | None = None
-        self.errand: Errand | None = None
-        self.codes: set[str] = set()
-        self.sent: tuple[Parcel, ...] = ()
-        self.interrupts_told = 0
-        self.is_cut_off = self.is_coming_home = False
-        self.awaited: Any = None
-        self.awaited_since = 0.0
-        self.await_(actor.greet.remote())
-
-    def await_(self, reference: Any) -> None:
-        self.awaited, self.awaited_since = reference, time.monotonic()
-
-    def begin(self, job: Job, errand: Errand) -> None:
-        self.job, self.errand, self.is_coming_home = job, errand, False
-        self.await_(next(errand))
-
-    def named(self, provenance: Provenance, ours: Provenance | None = None) -> Provenance:
-        """The provenance with this node's name, and the commit that is checked out at home."""
-        assert self.greeting is not None
-        known = ours or provenance
-        return dataclasses.replace(
-            provenance,
-            machine=f"{self.greeting.machine}, node {self.node.name}",
-            versions=self.greeting.versions,
-            git_commit=known.git_commit,
-            git_dirty=known.git_dirty,
-        )
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Second:
@@ -520,61 +382,5 @@ class _Second:
         return Job(number=first.number, task=first.task, attempt=2, provenance=_begun_now(first.provenance))
 
 
-class _NotHome(Exception):
-    """A run's files could not be written here."""
-
-
 def _begun_now(provenance: Provenance) -> Provenance:
     return dataclasses.replace(provenance, started_at=utc_now(), ended_at="", wall_seconds=0.0)
-
-
-def _ending(job: Job, status: Status, reason: str, *, is_worker_sound: bool = False) -> Ending:
-    """An ending that is told here, not there."""
-    seconds = time.monotonic() - job.begun_at
-    provenance = dataclasses.replace(job.provenance, ended_at=utc_now(), wall_seconds=seconds)
-    return Ending(status=status, reason=reason, provenance=provenance, is_worker_sound=is_worker_sound)
-
-
-def _lost(job: Job, reason: str) -> Ending:
-    return dataclasses.replace(_ending(job, Status.FAILED, reason), is_worker_lost=True)
-
-
-def _told(outcome: Outcome, provenance: Provenance) -> Ending:
-    """The ending that a pool elsewhere told."""
-    return Ending(
-        status=outcome.status,
-        reason=outcome.reason,
-        facts=outcome.facts,
-        checkpoints=outcome.checkpoints,
-        values=outcome.values,
-        provenance=provenance,
-        is_worker_lost=outcome.is_worker_lost,
-    )
-
-
-def _sweep(folder: Path, *, keep: set[str]) -> None:
-    """Removes what an earlier attempt left here and this one did not: its checkpoints are not this run's."""
-    for path in [*folder.glob("*.pt"), folder / "error.txt"]:
-        if path.name not in keep:
-            path.unlink(missing_ok=True)
-
-
-def _folder_of(workload: str | Program) -> str:
-    """The folder that must be sent with the workload; empty where it is installed."""
-    if isinstance(workload, Program):
-        return os.path.abspath(workload.folder) if workload.folder or workload.command else ""
-    return _folder_of_module(WORKLOADS.get(workload, workload).partition(":")[0].partition(".")[0])
-
-
-@functools.cache
-def _folder_of_module(name: str) -> str:
-    if name == "surefoot":
-        return ""
-    with contextlib.suppress(ImportError, ValueError):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            path = Path(spec.origin).resolve()
-            folder = path.parent.parent if path.name == "__init__.py" else path.parent
-            installed = [Path(place).resolve() for place in sysconfig.get_paths().values()]
-            return "" if any(folder.is_relative_to(place) for place in installed) else str(folder)
-    return ""

@@ -69,14 +69,15 @@ def piece(folder: Path, load: Sequence[Parcel], offset: int, size: int = PIECE_B
 
 
 class Arrival:
-    """Guards files that come in pieces: each gets its name only when it is whole and its SHA-256 is right."""
+    """Guards files that come in pieces: they get their names when all of them are whole and their SHA-256 are right."""
 
     def __init__(self, folder: Path, load: Sequence[Parcel]):
         """Raises ClusterError for a path that leads out of the folder."""
         self._folder = folder
         self._rest = list(load)
-        self.bytes = 0
+        self._whole: list[tuple[Path, Path]] = []
         self._file: IO[bytes] | None = None
+        self.bytes = 0
         for parcel in load:
             path = PurePosixPath(parcel.path)
             if path.is_absolute() or ".." in path.parts or not path.name:
@@ -104,11 +105,14 @@ class Arrival:
                 self._begin()
 
     def abandon(self) -> None:
-        """Removes what has come of a file that is not whole."""
+        """Removes what has come, unless all has."""
         if self._file is not None:
             self._file.close()
             Path(self._file.name).unlink(missing_ok=True)
             self._file = None
+        for arrived, _ in self._whole:
+            arrived.unlink(missing_ok=True)
+        self._whole.clear()
 
     def _begin(self) -> None:
         while self._rest:
@@ -119,18 +123,21 @@ class Arrival:
             if self._rest[0].size:
                 return
             self._finish()
+        for arrived, target in self._whole:
+            os.replace(arrived, target)
+        self._whole.clear()
 
     def _finish(self) -> None:
         assert self._file is not None
-        parcel = self._rest[0]
+        parcel, arrived = self._rest[0], Path(self._file.name)
         self._file.close()
         if self._digest.hexdigest() != parcel.sha256:
             self.abandon()
             raise ClusterError(f"{parcel.path} was damaged or changed while it was sent")
         if parcel.is_executable:
-            os.chmod(self._file.name, 0o755)
-        os.replace(self._file.name, self._folder / parcel.path)
+            arrived.chmod(0o755)
         self._file = None
+        self._whole.append((arrived, self._folder / parcel.path))
         self._rest.pop(0)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from surefoot.claim import Claim
-from surefoot.comparison import Noise, NoValue, Value
+from surefoot.comparison import Noise
 from surefoot.plan import Prediction, Rule
+from surefoot.reports.plain_json import number_json, plain, values_json
+from surefoot.reports.searched import search_json
 from surefoot.reports.sentences import fresh_champion
 from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint, RevisionStory, Story
 from surefoot.run import Metric
@@ -35,7 +35,7 @@ def journal_json(story: Story) -> dict[str, Any]:
         },
         "target": number_json(story.primary.target),
         "gap": number_json(story.target_gap),
-        "experiments": [_experiment(e) for e in story.experiments],
+        "experiments": [_experiment(e, story.primary) for e in story.experiments],
         "path": [_path_point(p) for p in story.path],
         "claims": [_claim(c) for c in story.claims],
         "overall": None if story.overall is None else _claim(story.overall),
@@ -49,7 +49,7 @@ def journal_json(story: Story) -> dict[str, Any]:
     }
 
 
-def _experiment(e: ExperimentStory) -> dict[str, Any]:
+def _experiment(e: ExperimentStory, primary: Metric) -> dict[str, Any]:
     return {
         "number": e.number,
         "id": e.id,
@@ -64,6 +64,7 @@ def _experiment(e: ExperimentStory) -> dict[str, Any]:
             "already_known": list(e.known),
         },
         "repeats": e.repeats,
+        "search": search_json(e, primary),
         "rule": _rule(e.rule),
         "noise": _noise(e.noise),
         "predictions": [_prediction(p) for p in e.predictions],
@@ -229,28 +230,3 @@ def _path_point(p: PathPoint) -> dict[str, Any]:
         "fresh": values_json(p.fresh),
         "is_claimed": p.is_claimed,
     }
-
-
-def values_json(values: Iterable[Value]) -> list[Any]:
-    """The values in order; one that a seed does not have as the word for why."""
-    return [v.value if isinstance(v, NoValue) else number_json(v) for v in values]
-
-
-def number_json(value: float | None) -> float | int | str | None:
-    """A finite number as it is; what JSON cannot hold, as the text "NaN", "Infinity" or "-Infinity"."""
-    if value is None or isinstance(value, bool | int) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON can hold it, its containers too."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, NoValue):
-        return value.value
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    return number_json(value) if isinstance(value, float) else str(value)

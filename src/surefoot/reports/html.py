@@ -21,6 +21,7 @@ from surefoot.reports.journal import (
     sealed_split_sentences,
 )
 from surefoot.reports.pictures import Picture, draw_all
+from surefoot.reports.searched import search_sentences, search_table
 from surefoot.reports.sentences import (
     belief_sentences,
     claim_sentence,
@@ -85,6 +86,8 @@ class Entry:
     badges: tuple[tuple[str, str], ...]
     step: str
     belief: tuple[str, ...]
+    search: tuple[str, ...]
+    picks: Table | None
     plain: tuple[str, ...]
     arms: str
     tables: tuple[Table, ...]
@@ -207,6 +210,8 @@ def badge_of(word: str) -> str:
         ("REFUTED", "bad"),
         ("claimed", "good"),
         ("chosen", "good"),
+        ("survives", "good"),
+        ("does not survive", "bad"),
         ("INCONCLUSIVE", "open"),
     ):
         if word.startswith(start):
@@ -230,6 +235,8 @@ def _entry(e: ExperimentStory, story: Story, pictures: Mapping[str, Picture]) ->
         badges=tuple((word, badge_of(word)) for word in words),
         step=step_text(e),
         belief=tuple(belief_sentences(e, story)),
+        search=tuple(search_sentences(e, story)),
+        picks=search_table(e, story.primary) if e.search is not None and e.search.picks else None,
         plain=() if is_run else (*(f"{a.name}: {changes_text(a)}" for a in e.arms), decision_sentence(e, story)),
         arms=arms_sentence(e) if is_run else "",
         tables=tuple(t for t in tables if t not in raw),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from surefoot.claim import Claim
 from surefoot.comparison import NoValue
 from surefoot.reports.markdown import bullets, heading, paragraph, table
+from surefoot.reports.searched import search_sentences, search_table
 from surefoot.reports.sentences import (
     belief_sentences,
     claim_sentence,
@@ -75,10 +76,13 @@ def journal_markdown(story: Story) -> str:
 def entry(experiment: ExperimentStory, story: Story, level: int = 2) -> list[str]:
     """One experiment as blocks of Markdown."""
     parts = [heading(level, entry_title(experiment)), *map(paragraph, belief_sentences(experiment, story))]
+    parts += map(paragraph, search_sentences(experiment, story))
     if not experiment.arms or experiment.state in ("waiting", "skipped"):
         planned = [f"{arm.name}: {changes_text(arm)}" for arm in experiment.arms]
         return [*parts, bullets(planned), paragraph(decision_sentence(experiment, story)), *_next(experiment)]
     parts.append(paragraph(arms_sentence(experiment)))
+    if experiment.search is not None:
+        parts.append(table(search_table(experiment, story.primary)))
     for found in entry_tables(experiment, story):
         parts.append(table(found))
     parts.append(bullets(verdict_sentences(experiment, story)))

@@ -118,7 +118,7 @@ def decision_sentence(experiment: ExperimentStory, story: Story) -> str:
     """The decision and whether it is claimed; what is missing where there is none."""
     choice = experiment.choice
     if choice is None:
-        state = UNDECIDED.get(experiment.state, experiment.state)
+        state = undecided(experiment)
         return f"No decision: {state}{', ' + clause(experiment.note) if experiment.note else ''}."
     reason = clause(choice.reason)
     if choice.decision is Decision.ADOPT:
@@ -182,10 +182,17 @@ def cost_sentence(experiment: ExperimentStory) -> str:
     return f"Cost: {trained}, {reused}, {duration(experiment.train_seconds)} of training."
 
 
+def undecided(experiment: ExperimentStory) -> str:
+    """Why there is no decision yet, in a word or two."""
+    if experiment.state == "running" and experiment.search is not None and not experiment.arms:
+        return "still exploring"
+    return UNDECIDED.get(experiment.state, experiment.state)
+
+
 def step_text(experiment: ExperimentStory) -> str:
     """ "norm none → batch", or that the champion stays."""
     if experiment.choice is None:
-        return UNDECIDED.get(experiment.state, experiment.state)
+        return undecided(experiment)
     return config_change(experiment.champion_before, experiment.champion_after) or "champion stays"
 
 

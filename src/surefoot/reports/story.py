@@ -56,12 +56,21 @@ class PickStory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchStory:
-    """What an experiment looked through before its race: how, how many trials by state, why it ended, its picks."""
+    """What an experiment looked through before its race: how, how many trials by state, why it ended, its picks.
+
+    Without an `ending` it goes on. `space` is what each parameter may take, in words; `asked` how many trials it is
+    to make, `levels` how many scientific settings are each tuned with the same number of them, `top` how many of
+    the best will race where there are none.
+    """
 
     method: str
     trials: Mapping[str, int]
     ending: str = ""
     picks: tuple[PickStory, ...] = ()
+    asked: int = 0
+    space: tuple[str, ...] = ()
+    levels: int = 1
+    top: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

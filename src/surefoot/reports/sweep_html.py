@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -45,6 +46,8 @@ from surefoot.reports.words import count, duration, number, unit_of
 
 MOST_HTML_ROWS = 300
 MOST_CARD_SETTINGS = 4
+LONGEST_WORD = 18
+_JOINTS = re.compile(r"[_./-](?=\w{2})")
 
 
 def sweep_html(story: SweepStory, pictures: Mapping[str, Picture] | None = None) -> str:
@@ -71,14 +74,14 @@ def sweep_html(story: SweepStory, pictures: Mapping[str, Picture] | None = None)
             who=who,
             config=config_line(config) if who else "",
             levels=levels_table(story),
-            trials=trials_table(story),
+            trials=breakable(trials_table(story)),
             further=_further(story),
             ranked=len(by_value(story)),
             failures=failures_table(story),
             others=others_table(story, MOST_HTML_ROWS),
             cost=cost_table(story),
             asked=asked_sentence(story),
-            space=space_table(story),
+            space=breakable(space_table(story)),
             told=told,
             facts=facts_table(facts(story), "Provenance"),
         )
@@ -162,4 +165,15 @@ def _survives(story: SweepStory) -> str:
 def _further(story: SweepStory) -> Table:
     """The ranked trials after the first ones."""
     every = trials_table(story, MOST_HTML_ROWS)
-    return replace(every, rows=every.rows[MOST_ROWS:])
+    return breakable(replace(every, rows=every.rows[MOST_ROWS:]))
+
+
+def breakable(found: Table) -> Table:
+    """The table, its long names broken where a line may end, so that none pushes the rest off the page."""
+    rows = tuple(tuple(_with_breaks(cell) for cell in row) for row in found.rows)
+    return replace(found, headers=tuple(map(_with_breaks, found.headers)), rows=rows)
+
+
+def _with_breaks(text: str) -> str:
+    longest = max(map(len, text.split()), default=0)
+    return _JOINTS.sub("\\g<0>\u200b", text) if longest > LONGEST_WORD else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from surefoot.choosing import Chosen
-from surefoot.reports.as_json import number_json, plain, values_json
+from surefoot.reports.plain_json import number_json, plain, values_json
 from surefoot.reports.sweep_sentences import failures_of
 from surefoot.reports.sweep_story import SweepStory, TrialStory
 

@@ -135,8 +135,10 @@ class Database:
             return transaction.do(work, outcome)
 
     @contextmanager
-    def together(self) -> Iterator[Transaction]:
+    def together(self, *, is_durable: bool = True) -> Iterator[Transaction]:
         """One transaction of this thread for all that is written within; it is on disk when the block has ended.
+
+        One that is not durable is safe from the end of every process, but not from that of the machine.
 
         Where the block ends with an error nothing of it is written, but the outcomes in it are kept aside.
         """
@@ -145,7 +147,7 @@ class Database:
         if self._transaction is not None:
             yield self._transaction
             return
-        transaction = self._local.transaction = Transaction(self)
+        transaction = self._local.transaction = Transaction(self, is_durable=is_durable)
         try:
             yield transaction
             with self._kind_errors("written"):
@@ -163,11 +165,11 @@ class Database:
     def _transaction(self) -> Transaction | None:
         return getattr(self._local, "transaction", None)
 
-    def begin(self) -> Connection:
+    def begin(self, *, is_durable: bool = True) -> Connection:
         """A connection in a transaction that is alone in writing."""
         for guard in list(self.guards.values()):
             guard.before_writing()
-        connection = self._connected().execution_options(is_writing=True).connect()
+        connection = self._connected().execution_options(is_writing=True, is_durable=is_durable).connect()
         try:
             connection.begin()
             self.check_before_commit()
@@ -350,13 +352,21 @@ def postgresql_settings(busy_seconds: float) -> dict[str, object]:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_writing = connection.get_execution_options().get("is_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("is_writing", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In a write-ahead log NORMAL leaves the flush to a later commit; only a machine that goes down can lose it.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('is_durable', True) else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _begin_postgresql(connection: Connection) -> None:
     """A writer waits for the one before it, as SQLite's writers do; a reader waits for nobody and sees one state."""
-    if connection.get_execution_options().get("is_writing", False):
+    options = connection.get_execution_options()
+    if options.get("is_writing", False):
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRESQL_LOCK})
+        if not options.get("is_durable", True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

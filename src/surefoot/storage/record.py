@@ -107,12 +107,13 @@ class Record:
         self._database.close()
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def together(self, *, is_durable: bool = True) -> Iterator[None]:
         """What is written within is one transaction: all of it is on record afterwards, or nothing.
 
-        Other writers wait meanwhile, so think before and write within.
+        Other writers wait meanwhile, so think before and write within. What is not durable survives the end of
+        any process but not that of the machine, and spares a flush of the disk: for what may be done again.
         """
-        with self._database.together():
+        with self._database.together(is_durable=is_durable):
             yield
 
     def study_lock(

@@ -35,8 +35,8 @@ class Server(Protocol):
     def has_server(self) -> bool:
         """Whether a connection may break without saying what became of a commit."""
 
-    def begin(self) -> Connection:
-        """A connection that is alone in writing."""
+    def begin(self, *, is_durable: bool) -> Connection:
+        """A connection that is alone in writing; what is not durable needs no flush."""
 
     def check_before_commit(self) -> None:
         """Raises where a commit would be written into the void."""
@@ -63,9 +63,10 @@ class Transaction:
     a token of its own tells whether a commit came through that nobody confirmed.
     """
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server, *, is_durable: bool = True):
         """Begins nothing yet; the first step does."""
         self._server = server
+        self._is_durable = is_durable
         self._open: Connection | None = None
         self._steps: list[Step] = []
         self._step = Step(work=lambda _: None)
@@ -147,7 +148,7 @@ class Transaction:
 
     def _connected(self) -> Connection:
         if self._open is None:
-            self._open = self._server.begin()
+            self._open = self._server.begin(is_durable=self._is_durable)
             if not self._is_commit_unsure:
                 self._repeat_all()
         return self._open

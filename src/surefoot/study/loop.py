@@ -198,7 +198,8 @@ class Study:
             left -= status is not Status.INTERRUPTED and not outcome.is_worker_lost
             listener.run_ended(outcome, left)
 
-        tasks = [self._task(key, request) for key, request in wanted.items()]
+        # Asked once more right before each begins: another study on this record may have trained it meanwhile.
+        tasks = (self._task(key, r) for key, r in wanted.items() if not self.record.completed([key]))
         outcomes = pool.run(tasks, on_start=start, on_measurement=listener.run_measured, on_end=end)
         self._failed_now |= {o.task.key for o in outcomes if o.status is Status.FAILED}
 

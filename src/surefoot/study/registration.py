@@ -10,6 +10,7 @@ from surefoot.plan import BLOCK, Experiment, Plan, Rule
 from surefoot.reports.story import RevisionStory
 from surefoot.run import config_hash
 from surefoot.storage import ExperimentRow, Record, RevisionRow
+from surefoot.study.exploring import search_key
 from surefoot.study.walk import ASKED_AGAIN_BLOCK, FIRST_REPEAT_BLOCK, Asking, Registration
 
 
@@ -136,6 +137,8 @@ def _registration(
     is_same_rule = old.rule == plan.rule.respent(old.times_asked)
     edit = _edit(record, study_id, plan, experiment, last)
     if experiment.id not in blocks:
+        if edit and search_key(experiment.id) in blocks:  # what its search found may have been seen
+            fresh = dataclasses.replace(fresh, known=tuple(dict.fromkeys((*old.known, edit, *fresh.known))))
         return (fresh, asks_again) if edit or not is_same_rule else (old, [])
     if old.block is None:
         # Its seeds stay too: a reordered plan must not ask again on some that nobody has seen.

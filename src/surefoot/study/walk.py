@@ -15,6 +15,7 @@ from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
 from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
+from surefoot.reports.searched import searched
 from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint, SearchStory
 from surefoot.run import Run, Status, config_hash
 from surefoot.stats.multiplicity import benjamini_hochberg
@@ -325,7 +326,7 @@ class _Walker:
             same=race.same(),
             differs=race.differs(),
             losses=race.losses(),
-            search=search,
+            search=searched(experiment.search, search),
         )
 
     def _searching(self, number: int, experiment: Experiment, search: SearchStory | None) -> ExperimentStory:
@@ -335,7 +336,8 @@ class _Walker:
             note = note or f"its search found no config with a value: {search.ending}"
         if not note:
             self.exploring = experiment.id
-        before = {"champion_before": self.champion, "champion_after": self.champion, "search": search}
+        told = searched(experiment.search, search)
+        before = {"champion_before": self.champion, "champion_after": self.champion, "search": told}
         if not note:
             return self._told(number, experiment, state="running", **before)
         choice = Choice(decision=Decision.KEEP, reason=note)

@@ -302,7 +302,8 @@ class Exploration:
 
     def _started(self, task: Task, provenance: Provenance) -> None:
         hand, record = self._hands[task.key], self.ground.record
-        with record.together():
+        # That a run began may be forgotten where the machine goes down: it is then begun anew.
+        with record.together(is_durable=False):
             self._put_on_record(hand.trial)
             hand.run_id = record.start_run(
                 study_id=self.ground.study_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class Sweeping:
 
     def story(self) -> SweepStory:
         """The sweep as the record tells it now."""
-        return tell_sweep(self.record, self.id, self.sweep, self._past())
+        return self._told(self._past())
 
     def run(self, engine: Engine, listener: SweepListener, *, wait_seconds: float = 0.0) -> SweepStory:
         """Does what the sweep still needs, to its end, its budget or an interrupt; the story then.
@@ -72,15 +72,19 @@ class Sweeping:
         past = self._past()
         for reason, count in past.left_out.items():
             listener.noticed(f"{count} earlier {'trial does' if count == 1 else 'trials do'} not count: {reason}")
-        listener.sweep_begun(self.story())
-        self._explore(past, engine, listener)
+        listener.sweep_begun(self._told(past))
+        past = self._explore(past, engine, listener)
         if not engine.is_interrupted:
-            self._confirm(engine, listener)
-        return self.story()
+            self._confirm(past, engine, listener)
+        return self._told(past)
+
+    def _told(self, past: Past) -> SweepStory:
+        return tell_sweep(self.record, self.id, self.sweep, past)
 
     # --- exploring ---------------------------------------------------------------------------------------------------
 
-    def _explore(self, past: Past, engine: Engine, listener: SweepListener) -> None:
+    def _explore(self, past: Past, engine: Engine, listener: SweepListener) -> Past:
+        """The trials on record once the exploration has ended or was interrupted."""
         ground = Ground(
             record=self.record,
             study_id=self.id,
@@ -91,12 +95,16 @@ class Sweeping:
             base=self.sweep.base,
         )
         exploration = Exploration(self.sweep, ground, past, most_runs=self._exploring_runs())
+        before = exploration.runs_begun, exploration.ended
         exploration.run(engine, listener)
+        if (exploration.runs_begun, exploration.ended) != before:
+            past = self._past()
         if exploration.is_done:
             self._put_state("confirming", exploration.ending)
-            listener.explored(self.story())
+            listener.explored(self._told(past))
         else:
             self._put_state("exploring", "")
+        return past
 
     def _exploring_runs(self) -> int | None:
         runs = self.sweep.budget.runs
@@ -115,20 +123,20 @@ class Sweeping:
 
     # --- fresh seeds -------------------------------------------------------------------------------------------------
 
-    def _confirm(self, engine: Engine, listener: SweepListener) -> None:
+    def _confirm(self, past: Past, engine: Engine, listener: SweepListener) -> None:
         """Trains the best few, and the base, on fresh seeds until the choice among them is settled."""
         while self._confirms and not engine.is_interrupted:
-            tasks, trials = self._fresh_tasks()
+            tasks, trials = self._fresh_tasks(past)
             if not tasks:
                 break
             self._train_fresh(tasks, trials, engine, listener)
         if not engine.is_interrupted:
             self._put_state("done", self._ending())
 
-    def _fresh_tasks(self) -> tuple[dict[str, Task], dict[str, int]]:
+    def _fresh_tasks(self, past: Past) -> tuple[dict[str, Task], dict[str, int]]:
         """The runs on fresh seeds that are wanted next, by key, and the trial each belongs to."""
         confirmation, metric = confirmation_of(self.sweep), self.sweep.targets[0]
-        best = ranked(self._past().trials.values(), self.sweep)
+        best = ranked(past.trials.values(), self.sweep)
         fresh = self.record.trial_runs(self.id, fresh_key(self.sweep.name))
         total = self.record.status_counts()[self.id]
         left = None if self.sweep.budget.runs is None else max(self.sweep.budget.runs - _trained(total.statuses), 0)
@@ -201,7 +209,9 @@ class Sweeping:
             )
             listener.fresh_run_ended(outcome.task.label, outcome)
 
-        engine.run(_without(tasks, set(known)), on_start=start, on_end=end)
+        # Asked once more right before each begins: another study on this record may have trained it meanwhile.
+        left = (task for key, task in tasks.items() if key not in known and not self.record.completed([key]))
+        engine.run(left, on_start=start, on_end=end)
 
     # --- the record --------------------------------------------------------------------------------------------------
 
@@ -227,10 +237,6 @@ class Sweeping:
     def _notice(self, text: str, listener: SweepListener) -> None:
         self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
         listener.noticed(text)
-
-
-def _without(tasks: Mapping[str, Task], known: set[str]) -> Iterator[Task]:
-    return (task for key, task in tasks.items() if key not in known)
 
 
 def _trained(statuses: Mapping[Status, int]) -> int:

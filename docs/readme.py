@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN = {
     "first.yaml": ("yaml", "examples/first.yaml"),
     "first.out": ("", "docs/first.txt"),
+    "svm.yaml": ("yaml", "examples/any_script/svm.yaml"),
     "bowl.py": ("python", "examples/own_model/bowl.py"),
 }
 # The order a newcomer should meet them in: the words, the work, the families.

@@ -93,7 +93,8 @@ class Program:
     def identity(self) -> str:
         """Names it in a run's key: two programs with one identity train the same, however listened to."""
         said = self.definition()
-        trains = {name: said[name] for name in TRAINS}
+        # The names of its metrics too: a run that measured others cannot answer for it.
+        trains = {**{name: said[name] for name in TRAINS}, "metrics": [metric.name for metric in self.metrics]}
         return f"program {self.name} {hashlib.sha256(canonical_json(trains).encode()).hexdigest()[:12]}"
 
 

@@ -145,9 +145,14 @@ class ProgramReader:
         """How the config is told; where the command names settings itself, it must name all of them."""
         placed = {word for part in command for word in PLACEHOLDER.findall(part)}
         tells_all = bool(placed & {"args", JSON_FILE, YAML_FILE}) or any("${args" in part for part in command)
-        placed &= set(self.settings)
+        is_by_args = "args" in placed or any("${args" in part for part in command)
+        if (self.entry.pass_ == "env" and tells_all) or (self.entry.pass_ in ("json", "yaml") and is_by_args):
+            self._refuse(
+                f"says {self.entry.pass_}, but the command tells all settings itself; write one of them", "pass"
+            )
         if self.entry.pass_ is not None and self.entry.pass_ != "placeholders":
             return self.entry.pass_
+        placed &= set(self.settings)
         if self.entry.pass_ is None and (tells_all or not placed):
             return "flags"
         for name in self.settings:

@@ -14,12 +14,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from surefoot.plan_file import plan_schema, read_plan
+from surefoot.program import Program
 from surefoot.study.forecast import forecast
 from surefoot.sweep_file import read_sweep, sweep_schema
 from surefoot.workload import find_workload
 
 PROJECT = Path(__file__).resolve().parents[2]
 SWEEPS = sorted((PROJECT / "examples").glob("sweep_*.yaml"))
+SCRIPTED = sorted((PROJECT / "examples" / "any_script").rglob("*.yaml"))
 EXAMPLES = sorted(set((PROJECT / "examples").glob("*.yaml")) - set(SWEEPS))
 
 
@@ -37,8 +39,16 @@ def test_a_sweep_is_sound_and_its_rungs_are_measured(path):
     assert sweep.stopping.min_steps % sweep.base["eval_every"] == 0
 
 
-def test_both_examples_are_there():
-    assert {"digits.yaml", "fashion_mnist.yaml"} <= {path.name for path in EXAMPLES}
+@pytest.mark.parametrize("path", SCRIPTED, ids=lambda path: path.name)
+def test_a_sweep_of_a_script_can_be_read(path):
+    sweep = read_sweep(path)
+    assert isinstance(sweep.workload, Program)
+    assert find_workload(sweep.workload).missing_data(None) == ""
+
+
+def test_the_examples_are_there():
+    assert {"digits.yaml", "fashion_mnist.yaml", "search_digits.yaml"} <= {path.name for path in EXAMPLES}
+    assert {"svm.yaml", "cnn.yaml", "sweep.yaml"} <= {path.name for path in SCRIPTED}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -65,11 +75,9 @@ def test_the_first_example_has_a_null_and_a_factorial_among_four_experiments():
     assert plan.rule.looks[0] >= 5
 
 
-@pytest.fixture(scope="module")
-def journal(tmp_path_factory) -> dict:
-    """The journal of examples/digits.yaml, run as a newcomer would."""
-    folder = tmp_path_factory.mktemp("first_walk")
-    shutil.copy(PROJECT / "examples" / "digits.yaml", folder / "digits.yaml")
+def journal_of(example: str, study: str, folder: Path) -> dict:
+    """The journal of an example, run as a newcomer would."""
+    shutil.copy(PROJECT / "examples" / example, folder / example)
 
     def surefoot(*arguments: str) -> str:
         line = [sys.executable, "-m", "surefoot.cli", *arguments]
@@ -77,9 +85,14 @@ def journal(tmp_path_factory) -> dict:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    surefoot("run", "digits.yaml")
-    assert Path(folder, surefoot("report", "digits").strip()).exists()
-    return json.loads(surefoot("journal", "digits", "--json"))
+    surefoot("run", example)
+    assert Path(folder, surefoot("report", study).strip()).exists()
+    return json.loads(surefoot("journal", study, "--json"))
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory) -> dict:
+    return journal_of("digits.yaml", "digits", tmp_path_factory.mktemp("first_walk"))
 
 
 @pytest.mark.timeout(300)
@@ -104,6 +117,18 @@ class TestTheFirstWalk:
         (null,) = [e for e in journal["experiments"] if e["id"] == "weight-decay"]
         assert null["choice"]["decision"] == "KEEP"
         assert [v["verdict"] for v in null["verdicts"]] == ["INCONCLUSIVE"]
+
+
+@pytest.mark.timeout(300)
+def test_a_study_with_a_search_tunes_both_alike_and_claims_what_fresh_seeds_show(tmp_path):
+    told = journal_of("search_digits.yaml", "digits-search", tmp_path)
+    searched, after = told["experiments"]
+    assert told["phase"] == "done"
+    assert {arm["name"] for arm in searched["arms"]} == {"norm=none", "norm=batch"}
+    assert searched["verdicts"][0]["verdict"] == "SUPPORTED"
+    assert searched["choice"]["decision"] == "ADOPT"
+    assert after["state"] == "decided"
+    assert told["overall"]["is_claimed"] is True
 
 
 def test_a_workload_of_ones_own_runs_from_its_folder(tmp_path):

@@ -159,6 +159,21 @@ def no_trial():
     return replace(all_failed(), trials=(), runs={}, ending="", phase="exploring", seconds_left=None, hours=0.0)
 
 
+def _worn(t, rng):
+    """The trial as a long night leaves it: pruned, barred, hopeless, diverged or as it was."""
+    none = {"values": (), "per_seed": ()}
+    if t.state == "COMPLETE" and t.number % 3 == 1:
+        why = "76.1 is number 7 of 9 at step 3; the best 1/3 go on"
+        return replace(t, state="PRUNED", reason=why, last_value=t.values[0] - 10 * rng.random(), **none)
+    if t.state == "COMPLETE" and t.number % 50 == 6:
+        return replace(t, barred_by="latency <= 20")
+    if t.number % 60 == 8:
+        return replace(t, values=(10.0,), per_seed=(10.0,), last_value=10.0)
+    if t.number % 97 == 12:
+        return replace(t, state="INFEASIBLE", reason="the loss was nan at step 12", **none)
+    return t
+
+
 def crowded_sweep():
     """500 trials of 12 parameters with long names; many pruned, some failed in their own ways."""
     long = tuple(
@@ -175,21 +190,7 @@ def crowded_sweep():
         constraints=(constraint("latency <= 20"),),
     )
     rng = random.Random(7)
-    found = []
-    for t in trials_of(500, space=space, bad=range(3, 500, 41)):
-        if t.state == "COMPLETE" and t.number % 3 == 1:
-            last = t.values[0] - 10 * rng.random()
-            t = replace(
-                t, state="PRUNED", reason="76.1 is number 7 of 9 at step 3; the best 1/3 go on", values=(), per_seed=(),
-                last_value=last,
-            )  # fmt: skip
-        elif t.state == "COMPLETE" and t.number % 50 == 6:
-            t = replace(t, barred_by="latency <= 20")
-        elif t.number % 60 == 8:
-            t = replace(t, values=(10.0,), per_seed=(10.0,), last_value=10.0)
-        elif t.number % 97 == 12:
-            t = replace(t, state="INFEASIBLE", reason="the loss was nan at step 12", values=(), per_seed=())
-        found.append(t)
+    found = [_worn(t, rng) for t in trials_of(500, space=space, bad=range(3, 500, 41))]
     ranked = sorted((t for t in found if t.values and not t.barred_by), key=lambda t: -t.values[0])
     sweep = a_sweep(
         name="a-sweep-with-a-very-long-name-that-somebody-thought-of-in-the-night",
@@ -224,7 +225,9 @@ def front_sweep():
     front = [
         a.number
         for a in trials
-        if not any(b.values != a.values and all(x <= y for x, y in zip(b.values, a.values)) for b in trials)
+        if not any(
+            b.values != a.values and all(x <= y for x, y in zip(b.values, a.values, strict=True)) for b in trials
+        )
     ]
     sweep = a_sweep(objectives=("val_loss", "latency"), method=Method(name="nsga2"), confirmation=None)
     best = min(trials, key=lambda t: t.values[0])

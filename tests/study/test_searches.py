@@ -49,7 +49,7 @@ def seeds_of(cases, *names):
 
 
 def trials_of(cases, experiment, study=1):
-    return cases.record.trials(study, f"{experiment} search")
+    return cases.record.trials(study, f"{experiment}/search")
 
 
 # --- what a search does ----------------------------------------------------------------------------------------------
@@ -58,8 +58,8 @@ def trials_of(cases, experiment, study=1):
 def test_a_search_explores_and_its_best_race_on_seeds_that_it_never_saw(cases):
     story = cases.run(TUNE, LABEL)
     tune = by_id(story)["tune"]
-    assert seeds_of(cases, "tune search") == set(exploring_seeds(1, SEARCH_BLOCK))
-    assert seeds_of(cases, "tune", "label", "baseline", "confirmation").isdisjoint(seeds_of(cases, "tune search"))
+    assert seeds_of(cases, "tune/search") == set(exploring_seeds(1, SEARCH_BLOCK))
+    assert seeds_of(cases, "tune", "label", "baseline", "confirmation").isdisjoint(seeds_of(cases, "tune/search"))
     values = {row.number: runs[0].final("score") for row in trials_of(cases, "tune") if (runs := by_trial(cases, row))}
     best = sorted(values, key=values.get, reverse=True)[:3]
     assert [(pick.arm, pick.trial) for pick in tune.search.picks] == list(
@@ -162,6 +162,9 @@ def test_a_search_without_a_value_is_skipped_and_the_study_goes_on(cases, mode, 
     assert by_id(story)["label"].state == "decided"
     again = cases.run(search("tune", parameters=parameters), LABEL)
     assert (cases.ear.trials, journal(again)) == ([], journal(story))
+    edited = search("tune", parameters=parameters, search_seed=1)
+    assert by_id(cases.run(edited, LABEL))["tune"].state == "skipped"
+    assert len(cases.ear.trials) == (5 if mode == "crash" else 0)
 
 
 # --- interrupted -----------------------------------------------------------------------------------------------------
@@ -280,7 +283,7 @@ def test_a_search_is_asked_again_on_another_champion_with_half_the_error(cases):
     assert tune.rule.adopt_alpha == pytest.approx(0.10)
     assert "asked again on another champion in revision 2" in tune.known[0]
     assert min(tune.champion.seeds) > ASKED_AGAIN_BLOCK * BLOCK
-    assert seeds_of(cases, "tune search") == set(exploring_seeds(1, SEARCH_BLOCK))
+    assert seeds_of(cases, "tune/search") == set(exploring_seeds(1, SEARCH_BLOCK))
     assert journal(cases.read(experiment("third", y={"third": "y"}), TUNE)) == journal(story)
 
 

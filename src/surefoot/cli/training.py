@@ -60,7 +60,8 @@ def sweep(arguments: argparse.Namespace) -> int:
         try:
             sweeping = Sweeping(asked, record, place, keeps_old=arguments.keep_trials)
             story = sweeping.run(engine, console, wait_seconds=arguments.wait)
-            console.done(story)
+            if not engine.is_interrupted:
+                console.done(story)
         finally:
             console.close()
         where = arguments.home / asked.name / "journal.md"

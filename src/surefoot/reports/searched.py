@@ -75,10 +75,11 @@ def search_sentences(e: ExperimentStory, story: Story) -> list[str]:
     what = f"It {'searched' if search.ending else 'searches'} {listing(search.space)} by {search.method}"
     if not search.ending:
         then = f"the best of each of {search.levels} settings" if search.levels > 1 else f"the best {search.top}"
-        told = [f"{what}: {count(search.asked, 'trial')}, each on a single seed; {then} will race on fresh seeds."]
-        return [*told, *([_levels(search)] if search.levels > 1 else [])]
-    trials = Counter(dict(search.trials))
-    told = [f"{what}, each trial on a single seed of its own: {states_text(trials)} ({clause(search.ending)})."]
+        alike = ", as many for each setting" if search.levels > 1 else ""
+        trials = f"{count(search.asked, 'trial')}{alike}, each on a single seed"
+        return [f"{what}: {trials}; {then} will race on fresh seeds."]
+    states = states_text(Counter(dict(search.trials)))
+    told = [f"{what}, each trial on a single seed of its own: {states} ({clause(search.ending)})."]
     told += [_levels(search)] if search.levels > 1 else []
     values = picked_values(e, story.primary)
     if values:

@@ -148,7 +148,10 @@ def history_figure(story: SweepStory) -> HistoryFigure | NoFigure:
         caption += "A tick at the bottom is a trial that failed or diverged. "
     if any(m.kind == "barred" for m in marks):
         caption += "A hollow dot breaks a constraint. "
-    caption += _beyond(shown := shown_range(values, metric), [m.value for m in marks if m.value is not None])
+    stopped = [m.value for m in marks if m.kind == "unfinished" and m.value is not None]
+    # Where most were stopped early, an axis for the few others would show the rest at its edge only.
+    shown = shown_range([*values, *stopped] if len(stopped) > len(values) else values, metric)
+    caption += _beyond(shown, [m.value for m in marks if m.value is not None])
     chosen = story.chosen.number if story.chosen else None
     title = f"{count(len(marks), 'trial')} of {metric.name}, the first objective"
     if best is not None and len(story.sweep.targets) == 1:
@@ -320,9 +323,8 @@ def _fresh_row(standing: Standing, chosen: Chosen, fresh: FreshStory) -> FreshRo
 
 
 def _slice(parameter: Parameter, trials: Sequence[TrialStory], best: set[int], story: SweepStory) -> Slice:
-    space, name = story.sweep.space, parameter.name
-    is_conditional = len(space.named(name)) > 1 or bool(parameter.when)
-    there = [t for t in trials if name in t.settings and (not is_conditional or parameter in space.active(t.settings))]
+    name = parameter.name
+    there = [t for t in trials if name in t.settings and _holds(parameter, t, story)]
     choices = list(parameter.choices) if parameter.choices else [False, True] if parameter.kind == "bool" else []
     points = tuple(
         (float(_index(choices, t.settings[name]) if choices else t.settings[name]), t.values[0], t.number in best)
@@ -332,10 +334,17 @@ def _slice(parameter: Parameter, trials: Sequence[TrialStory], best: set[int], s
     return Slice(label=parameter.key, is_log=parameter.log, categories=categories, points=points)
 
 
+def _holds(parameter: Parameter, trial: TrialStory, story: SweepStory) -> bool:
+    """Whether the trial's setting is this parameter's: the same name may stand under several conditions."""
+    space = story.sweep.space
+    is_conditional = len(space.named(parameter.name)) > 1 or bool(parameter.when)
+    exists = not is_conditional or parameter in space.active(trial.settings)
+    return exists and parameter.admits(trial.settings[parameter.name])
+
+
 def _index(choices: Sequence[object], value: object) -> int:
     """Where the value stands among the choices; 1, 1.0 and true are three."""
-    same = [i for i, choice in enumerate(choices) if choice == value]
-    return next((i for i in same if type(choices[i]) is type(value)), same[0])
+    return next(i for i, choice in enumerate(choices) if choice == value and type(choice) is type(value))
 
 
 def _slices_title(slices: Sequence[Slice], many: int, of: int, metric: Metric) -> str:

@@ -21,6 +21,7 @@ from surefoot.reports.sweep_page import (
 from surefoot.reports.sweep_sentences import (
     decimals_of_choice,
     go_on,
+    nothing_text,
     objectives_text,
     seeds_caution,
     states_text,
@@ -140,7 +141,7 @@ def _best_cards(story: SweepStory) -> list[Card]:
         note = f"of {objectives_text(story)}; exploring values, so luck is part of them"
         return [Card(label="Pareto front", value=count(len(story.front), "trial"), note=note)]
     if best is None:
-        return [Card(label="best", value="none", note="no trial has a value")]
+        return [Card(label="best", value="none", note=nothing_text(story))]
     value = f"{number(best.values[0])}{unit_of(story.objective)}"
     return [
         Card(label="best by exploring", value=f"trial {best.number}", note=_settings(best)),

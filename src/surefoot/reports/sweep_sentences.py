@@ -73,7 +73,8 @@ def trial_sentence(number: int, state: str, reason: str, values: str) -> str:
     """ "trial 12: val_loss 0.3121", "trial 13: FAILED (exit code 3)"."""
     if state == "COMPLETE":
         return f"trial {number}: {values}"
-    return f"trial {number}: {state}" + (f" ({reason})" if reason else "")
+    why = reason.removeprefix(f"{state.lower()}: ")
+    return f"trial {number}: {state}" + (f" ({why})" if why else "")
 
 
 def states_text(states: Counter[str]) -> str:
@@ -142,7 +143,11 @@ def go_on(story: SweepStory) -> tuple[str, str]:
     """The command that goes on, and what it does."""
     file = shlex.quote(story.sweep.path) if story.sweep.path else "SWEEP.yaml"
     command = " ".join(part for part in ("surefoot sweep", file, story.place) if part)
-    if story.phase == "done" and story.best_trial is None:
+    if (
+        story.phase == "done"
+        and any(t.state in ("FAILED", "INFEASIBLE") for t in story.trials)
+        and not story.best_trial
+    ):
         return command, "goes on once what failed is mended; trials made with other code do not count"
     if story.phase != "done":
         return command, "goes on where the sweep stands; nothing that is finished is trained again"
@@ -183,9 +188,18 @@ def survival_text(chosen: Chosen) -> str:
     return f"{best} does not survive fresh seeds"
 
 
+def nothing_text(story: SweepStory) -> str:
+    """Why no trial is the best one."""
+    stopped = sum(t.state in ("PRUNED", "PAUSED") for t in story.trials)
+    if stopped and stopped == len(story.trials):
+        told = f"No trial went to its end: {'all ' if stopped > 1 else ''}{count(stopped, 'trial')} stopped early"
+        return f"{told}, so there is nothing to choose; more trials, or fewer rungs, let one through"
+    return "No trial has a value, so there is nothing to choose"
+
+
 def _unconfirmed(story: SweepStory) -> str:
     if story.best_trial is None and not story.front:
-        return "No trial has a value, so there is nothing to choose."
+        return f"{nothing_text(story)}."
     if story.phase != "done":
         return ""
     why = "no trial was trained on fresh seeds"

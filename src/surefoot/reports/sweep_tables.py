@@ -252,11 +252,11 @@ def space_table(story: SweepStory) -> Table:
 
 def cost_table(story: SweepStory) -> Table:
     """Runs and time of exploring and of the fresh seeds."""
-    exploring = sum(t.attempts for t in story.trials)
+    exploring = max(sum(n for status, n in story.runs.items() if status != "running") - story.fresh_runs, 0)
     seconds = sum(t.seconds for t in story.trials)
     rows = [("exploring", f"{len(story.trials):,}", f"{exploring:,}", duration(seconds))]
     if story.fresh_runs:
-        configs = len([f for f in story.fresh])
+        configs = len(story.fresh)
         rest = max(3600 * story.hours - seconds, 0.0)
         rows.append(("fresh seeds", f"{configs:,}", f"{story.fresh_runs:,}", duration(rest)))
     return Table(headers=("part", "configs", "runs", "training time"), rows=tuple(rows), title="Cost")

@@ -13,12 +13,12 @@ from surefoot.run import Metric, config_hash
 from surefoot.sweep import Sweep, SweepBudget
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
 from surefoot.sweeping.registration import Past, Prints, past_of
-from surefoot.sweeping.trials import Trial, ranked
+from surefoot.sweeping.trials import Trial, TrialState, ranked
 
 
 def search_key(experiment: str) -> str:
-    """The name under which an experiment's trials are recorded."""
-    return f"{experiment} search"
+    """The name under which an experiment's trials are recorded; no experiment's id has a slash."""
+    return f"{experiment}/search"
 
 
 def standing(metric: Metric, prints: Prints) -> dict[str, Any]:
@@ -68,8 +68,16 @@ class StudySearch:
         return self._found(exploration) if exploration.is_done else None
 
     def _past(self) -> Past:
+        """What is on record of it; what failed in a search that was edited since is no trial of this one."""
         ground = self.ground
-        return past_of(ground.record, ground.study_id, ground.key, self.sweep, self.champion, ground.prints)
+        past = past_of(ground.record, ground.study_id, ground.key, self.sweep, self.champion, ground.prints)
+        asked_by = {row.number: row.space_hash for row in ground.record.trials(ground.study_id, ground.key)}
+        counted = {
+            number: trial
+            for number, trial in past.trials.items()
+            if trial.state is not TrialState.FAILED or asked_by[number] == self.sweep.hash
+        }
+        return replace(past, trials=counted, runs={number: past.runs[number] for number in counted})
 
     def _found(self, exploration: Exploration) -> dict[str, Any]:
         states = Counter(str(trial.state).lower() for trial in exploration.trials.values())

@@ -96,7 +96,8 @@ def _best_lines(entry: Mapping[str, Any], metric: Metric) -> list[tuple[str, str
     if best is None:
         if entry["front"]:
             return [("front", f"{count(len(entry['front']), 'trial')}: {trials_text(entry['front'])}")]
-        return [("best", "no trial has a value")]
+        is_stopped = set(entry["trials"]) <= {"pruned", "paused"} and entry["trials"]
+        return [("best", "none: no trial went to its end" if is_stopped else "none: no trial has a value")]
     settings = ", ".join(f"{name} {_short(value)}" for name, value in best["settings"].items())
     word = "chosen" if best["basis"] == "fresh seeds" else "best"
     lines = [(word, f"trial {best['trial']}: {metric.name} {_value(best, metric)}"), ("", settings)]

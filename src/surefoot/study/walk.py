@@ -333,7 +333,7 @@ class _Walker:
         """An experiment that has no arms: its search goes on, or was ended, or found nothing."""
         note = self.material.skipped.get(experiment.id, "")
         if search is not None:
-            note = note or f"its search found no config with a value: {search.ending}"
+            note = note or f"its search found no config with a value: {search.ending}. Edited, it searches again"
         if not note:
             self.exploring = experiment.id
         told = searched(experiment.search, search)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from surefoot.errors import RecordError, WorkloadError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import exploring_seeds
 from surefoot.run import Measurement, Provenance, Run, Status, run_key
@@ -56,11 +57,15 @@ class Ground:
 
 @dataclass(kw_only=True, slots=True)
 class _Hand:
-    """A run in hand: its trial, its row on the record, and whether it was lost to somebody's signal before."""
+    """A run in hand: its trial, its row on the record, and whether it was lost to somebody's signal before.
+
+    One that `is_needless` has no row: another study trained the same while it was being handed out.
+    """
 
     trial: Trial
     run_id: int = -1
     times_lost: int = 0
+    is_needless: bool = False
     halt: Any = None
     curve: dict[int, float] = field(default_factory=dict)
     measured: int = 0
@@ -83,6 +88,7 @@ class Exploration:
         self.best: Trial | None = None
         self.ended = 0
         self._is_over = False
+        self._changed = ""
         self._has_succeeded = False
         self._seeds = exploring_seeds(sweep.seeds, ground.seed_block)
         self._objective = sweep.targets[0].name
@@ -93,9 +99,12 @@ class Exploration:
         self._again: deque[tuple[Trial, bool]] = deque()
         self._hands: dict[str, _Hand] = {}
         self._twins: dict[str, list[Trial]] = {}
+        self._given_up: list[Trial] = []
         self._failures_in_a_row = 0
         self._last_failure = ""
         self._recall(past)
+        # Whoever runs it again may have mended what failed, where no fingerprint shows it.
+        self._failures_in_a_row = 0
 
     def _new_search(self, space: SearchSpace) -> Search:
         sweep = self.sweep
@@ -119,7 +128,10 @@ class Exploration:
         return (*self._search.notices, *(self._stopper.notices if self._stopper else ()))
 
     def run(self, engine: Engine, listener: TrialListener) -> None:
-        """Trains until nothing is left to begin or the engine is interrupted; every run is on record when it ends."""
+        """Trains until nothing is left to begin or the engine is interrupted; every run is on record when it ends.
+
+        Raises WorkloadError where code or data changed meanwhile; what was to train by then is not counted as failed.
+        """
 
         def start(task: Task, provenance: Provenance) -> None:
             self._started(task, provenance)
@@ -131,7 +143,10 @@ class Exploration:
 
         for note in self.notices:
             listener.noticed(note)
+        for trial in self._given_up:
+            listener.trial_ended(trial, self)
         engine.run(self._tasks(listener), on_start=start, on_measurement=self._judge, on_end=end)
+        check_unchanged(self._changed)
 
     @property
     def is_done(self) -> bool:
@@ -168,6 +183,8 @@ class Exploration:
 
     def _next(self) -> tuple[Task | None, list[Trial]]:
         """The next run to train, and the trials that were answered without one."""
+        if self._changed:
+            return None, []
         if self._again:
             trial, resume = self._again.popleft()
             task = self._task(trial, resume)
@@ -252,7 +269,7 @@ class Exploration:
                 self._twins.setdefault(key, []).append(trial)
                 trial.state = TrialState.WAITING
                 return None
-            trained = {} if resume or trial.attempts else self.ground.record.completed([key])
+            trained = {} if resume else self.ground.record.completed([key])
             if key not in trained:
                 break
             self._put_on_record(trial)
@@ -302,20 +319,30 @@ class Exploration:
 
     def _started(self, task: Task, provenance: Provenance) -> None:
         hand, record = self._hands[task.key], self.ground.record
-        # That a run began may be forgotten where the machine goes down: it is then begun anew.
-        with record.together(is_durable=False):
-            self._put_on_record(hand.trial)
-            hand.run_id = record.start_run(
-                study_id=self.ground.study_id,
-                key=task.key,
-                workload=self.sweep.workload_identity,
-                config=task.config,
-                seed=task.seed,
-                provenance=provenance,
-                experiment=self.ground.key,
-                arm=f"trial {hand.trial.number}",
-            )
         self.runs_begun += 1
+        was_recorded = hand.trial.number in self._recorded
+        try:
+            # That a run began may be forgotten where the machine goes down: it is then begun anew.
+            with record.together(is_durable=False):
+                self._put_on_record(hand.trial)
+                hand.run_id = record.start_run(
+                    study_id=self.ground.study_id,
+                    key=task.key,
+                    workload=self.sweep.workload_identity,
+                    config=task.config,
+                    seed=task.seed,
+                    provenance=provenance,
+                    experiment=self.ground.key,
+                    arm=f"trial {hand.trial.number}",
+                )
+        except RecordError:
+            # Another study on this record may have trained it in the meantime; then its run answers.
+            if task.key not in record.completed([task.key]):
+                raise
+            hand.is_needless = True
+            if not was_recorded:
+                self._recorded.discard(hand.trial.number)
+                self._put_on_record(hand.trial)
 
     def _put_on_record(self, trial: Trial) -> None:
         if trial.number in self._recorded:
@@ -353,22 +380,14 @@ class Exploration:
         """Puts the outcome on record; the trials that it ends or pauses."""
         hand = self._hands.pop(outcome.task.key)
         trial = hand.trial
-        status = self.ground.record.finish_run(
-            hand.run_id,
-            status=outcome.status,
-            reason=outcome.reason,
-            measurements=outcome.measurements,
-            facts=outcome.facts,
-            checkpoints=outcome.checkpoints,
-            provenance=outcome.provenance,
-        )
+        run = self._recorded_run(hand, outcome)
+        status = run.status
         if outcome.is_worker_lost and hand.times_lost == 0:
             # The engine tries it once more by itself, and says so by starting it again.
             trial.attempts += 1
             self._hands[outcome.task.key] = _Hand(trial=trial, times_lost=1, curve=dict(trial.curve))
             return []
-        run = _as_run(hand.run_id, outcome, status)
-        self.seconds += run.provenance.wall_seconds
+        self.seconds += outcome.provenance.wall_seconds
         trial.take(run)
         trial.curve = hand.curve
         if status is Status.INTERRUPTED:
@@ -382,6 +401,29 @@ class Exploration:
             self._tell(trial)
             return [trial, *self._answer_twins(outcome.task.key, run)]
         return [*self._went_on(trial, run), *self._answer_twins(outcome.task.key, run)]
+
+    def _recorded_run(self, hand: _Hand, outcome: Outcome) -> Run:
+        """The run as it is on record now; where another study on this record ended the same one first, that one."""
+        record, key, arm = self.ground.record, outcome.task.key, f"trial {hand.trial.number}"
+        changed = changed_since(outcome, self.ground.prints)
+        self._changed = self._changed or changed
+        status = Status.INTERRUPTED
+        if not hand.is_needless:
+            status = record.finish_run(
+                hand.run_id,
+                status=Status.INTERRUPTED if changed else outcome.status,
+                reason=outcome.reason,
+                measurements=outcome.measurements,
+                facts=outcome.facts,
+                checkpoints=outcome.checkpoints,
+                provenance=outcome.provenance,
+            )
+        is_second = status is Status.INTERRUPTED and outcome.status in (Status.COMPLETE, Status.INFEASIBLE)
+        first = record.completed([key]).get(key) if hand.is_needless or is_second else None
+        if first is None:
+            return _as_run(hand.run_id, outcome, status)
+        record.use_run(self.ground.study_id, first.id, experiment=self.ground.key, arm=arm)
+        return first
 
     def _went_on(self, trial: Trial, run: Run) -> list[Trial]:
         """The trial itself where it has ended; nothing where it goes on with its next seed."""
@@ -482,9 +524,8 @@ class Exploration:
         elif is_whole or trial.state in (TrialState.PRUNED, TrialState.INFEASIBLE, TrialState.FAILED):
             trial.curve = curve
             self._close(trial)
-        elif trial.broken_off > self.sweep.retries:
-            trial.state = TrialState.FAILED
-            trial.reason = f"broken off {trial.broken_off} times, so it is not tried again ({trial.reason})"
+        elif trial.give_up(self.sweep.retries):
+            self._given_up.append(trial)
             self._close(trial)
         else:
             # A run that was paused, or stopped politely, left what it needs to go on; a killed one begins anew.
@@ -509,6 +550,29 @@ class Exploration:
 
 def _runs_spent(most_runs: int) -> str:
     return f"the budget of {most_runs} runs is spent"
+
+
+def changed_since(outcome: Outcome, prints: Prints) -> str:
+    """ "code" or "data" where the run could not train because that is not what the search began with; else nothing."""
+    if outcome.status is not Status.FAILED:
+        return ""
+    found = outcome.provenance
+    for what, now, then in (
+        ("code", found.code_fingerprint, prints.code),
+        ("data", found.data_fingerprint, prints.data),
+    ):
+        if now and then and now != then:
+            return what
+    return ""
+
+
+def check_unchanged(changed: str) -> None:
+    """Raises WorkloadError where what is trained changed under a search."""
+    if changed:
+        raise WorkloadError(
+            f"the {changed} changed while it was trained with, so nothing more was begun; run again to go on "
+            f"(what was made with the other {changed} does not count then)"
+        )
 
 
 def _belongs(config: Mapping[str, Any], space: SearchSpace) -> bool:

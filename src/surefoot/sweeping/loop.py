@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from surefoot.choosing import BASE, exploring_share, wanted
+from surefoot.errors import RecordError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import confirming_seeds
 from surefoot.reports.sweep_story import SweepStory
 from surefoot.run import Provenance, Run, Status, run_key
 from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
-from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
-from surefoot.sweeping.registration import Past, Prints, past_of, register_sweep
+from surefoot.sweeping.exploration import Exploration, Ground, TrialListener, changed_since, check_unchanged
+from surefoot.sweeping.registration import PRINTED_OTHERWISE, Past, Prints, past_of, register_sweep
 from surefoot.sweeping.telling import candidates_of, confirmation_of, fresh_key, is_given_up, tell_sweep
 from surefoot.sweeping.trials import ABANDONED, ranked
 from surefoot.workload import Workload, check_requirements, find_workload
@@ -71,7 +72,8 @@ class Sweeping:
             self._notice(note, listener)
         past = self._past()
         for reason, count in past.left_out.items():
-            listener.noticed(f"{count} earlier {'trial does' if count == 1 else 'trials do'} not count: {reason}")
+            hint = " (--keep-trials counts them all the same)" if reason.startswith(PRINTED_OTHERWISE) else ""
+            listener.noticed(f"{count} earlier {'trial does' if count == 1 else 'trials do'} not count: {reason}{hint}")
         listener.sweep_begun(self._told(past))
         past = self._explore(past, engine, listener)
         if not engine.is_interrupted:
@@ -96,6 +98,7 @@ class Sweeping:
         )
         exploration = Exploration(self.sweep, ground, past, most_runs=self._exploring_runs())
         before = exploration.runs_begun, exploration.ended
+        self._put_state("exploring", "")
         exploration.run(engine, listener)
         if (exploration.runs_begun, exploration.ended) != before:
             past = self._past()
@@ -184,23 +187,32 @@ class Sweeping:
         for run in known.values():
             self.record.use_run(self.id, run.id, experiment=key, arm=f"trial {trials[run.key]}")
         run_ids: dict[str, int] = {}
+        changed: list[str] = []
 
         def start(task: Task, provenance: Provenance) -> None:
-            run_ids[task.key] = self.record.start_run(
-                study_id=self.id,
-                key=task.key,
-                workload=self.sweep.workload_identity,
-                config=task.config,
-                seed=task.seed,
-                provenance=provenance,
-                experiment=key,
-                arm=f"trial {trials[task.key]}",
-            )
+            try:
+                run_ids[task.key] = self.record.start_run(
+                    study_id=self.id,
+                    key=task.key,
+                    workload=self.sweep.workload_identity,
+                    config=task.config,
+                    seed=task.seed,
+                    provenance=provenance,
+                    experiment=key,
+                    arm=f"trial {trials[task.key]}",
+                )
+            except RecordError:
+                # Another study on this record may have trained it in the meantime; then its run is used next.
+                if task.key not in self.record.completed([task.key]):
+                    raise
 
         def end(outcome: Outcome) -> None:
+            if outcome.task.key not in run_ids:
+                return
+            changed.append(changed_since(outcome, self.prints))
             self.record.finish_run(
                 run_ids[outcome.task.key],
-                status=outcome.status,
+                status=Status.INTERRUPTED if changed[-1] else outcome.status,
                 reason=outcome.reason,
                 measurements=outcome.measurements,
                 facts=outcome.facts,
@@ -212,6 +224,7 @@ class Sweeping:
         # Asked once more right before each begins: another study on this record may have trained it meanwhile.
         left = (task for key, task in tasks.items() if key not in known and not self.record.completed([key]))
         engine.run(left, on_start=start, on_end=end)
+        check_unchanged(max(changed, default=""))
 
     # --- the record --------------------------------------------------------------------------------------------------
 
@@ -225,6 +238,7 @@ class Sweeping:
             "target": metric.target,
             "data": self.prints.data,
             "code": self.prints.code,
+            "keeps_old": self._keeps_old,
         }
         states = self.record.events(self.id, "state")
         if not states or states[-1].payload != payload:

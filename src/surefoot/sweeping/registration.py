@@ -12,6 +12,8 @@ from surefoot.storage import Record, TrialRow
 from surefoot.sweep import Sweep
 from surefoot.sweeping.trials import Trial, TrialState
 
+PRINTED_OTHERWISE = "made with other"  # how the reason begins why trials of other data or code do not count
+
 
 def register_sweep(record: Record, study_id: int, sweep: Sweep) -> tuple[str, ...]:
     """Puts the sweep on record as a revision of its study, where it is a new one; what changed, in sentences."""
@@ -69,7 +71,7 @@ def past_of(
     for row in rows:
         settings, why_not = settings_today(sweep.space, base, row)
         some = runs.get(row.number, [])
-        why_not = why_not or _printed_otherwise(some, prints)
+        why_not = why_not or printed_otherwise(some, prints) or _measured_otherwise(some, sweep)
         if why_not:
             left_out[why_not] = left_out.get(why_not, 0) + 1
             continue
@@ -98,14 +100,31 @@ def settings_today(space: SearchSpace, base: Mapping[str, Any], row: TrialRow) -
     return settings, "outside today's space" if space.why_not(settings) else ""
 
 
-def _printed_otherwise(runs: list[Run], prints: Prints | None) -> str:
+def recorded_prints(record: Record, study_id: int) -> Prints | None:
+    """What the sweep trained with last; None where trials of other code and data count too."""
+    states = record.events(study_id, "state")
+    if not states or states[-1].payload.get("keeps_old", True):
+        return None
+    return Prints(data=states[-1].payload["data"], code=states[-1].payload["code"])
+
+
+def printed_otherwise(runs: list[Run], prints: Prints | None) -> str:
+    """Why a trial of these runs does not count where those prints are asked for; empty where it does."""
     for run in runs:
         if prints is None or run.status is Status.RUNNING:
             continue
         if run.provenance.data_fingerprint != prints.data:
-            return "made with other data"
+            return f"{PRINTED_OTHERWISE} data"
         if run.provenance.code_fingerprint != prints.code:
-            return "made with other code"
+            return f"{PRINTED_OTHERWISE} code"
+    return ""
+
+
+def _measured_otherwise(runs: list[Run], sweep: Sweep) -> str:
+    for run in runs:
+        missing = [m.name for m in sweep.targets if run.status is Status.COMPLETE and m.name not in run.finals]
+        if missing:
+            return f"measured no {missing[0]}"
     return ""
 
 

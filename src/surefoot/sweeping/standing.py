@@ -13,7 +13,7 @@ from surefoot.reports.sweep_sentences import Failures, failures_of
 from surefoot.run import Status
 from surefoot.storage import AttemptRow, Record, StudyRow
 from surefoot.sweep import Sweep
-from surefoot.sweeping.registration import settings_today
+from surefoot.sweeping.registration import printed_otherwise, recorded_prints, settings_today
 from surefoot.sweeping.telling import choice_of, fresh_key, left_of, recorded_sweep, settled
 from surefoot.sweeping.trials import Trial, TrialState, pareto_front, ranked
 
@@ -107,12 +107,23 @@ def _trials(record: Record, study_id: int, sweep: Sweep) -> tuple[dict[int, Tria
     needs_config = old if not sweep.measured_constraints else spaces.keys()
     rows = {row.number: row for row in record.trials(study_id, sweep.name)} if needs_config else {}
     outside = {number for number in old if settings_today(sweep.space, sweep.base, rows[number])[1]}
+    outside |= _of_other_prints(record, study_id, sweep)
     found = {
         number: Trial(number=number, settings={}, config=rows[number].config if number in rows else {}, origin="")
         for number in spaces
         if number not in outside
     }
     return found, len(outside)
+
+
+def _of_other_prints(record: Record, study_id: int, sweep: Sweep) -> set[int]:
+    """The trials made with other code or data, where those do not count; runs are read only where there are any."""
+    prints = recorded_prints(record, study_id)
+    states = record.events(study_id, "state")
+    if prints is None or len({(state.payload["data"], state.payload["code"]) for state in states}) < 2:
+        return set()
+    runs = record.trial_runs(study_id, sweep.name)
+    return {number for number, some in runs.items() if printed_otherwise(some, prints)}
 
 
 def _fill(record: Record, study_id: int, trials: Mapping[int, Trial], attempts: Sequence[AttemptRow]) -> None:
@@ -142,7 +153,7 @@ def _best(
         return None
     number = best[0].number if chosen is None or chosen.number is None else chosen.number
     (row,) = record.trials(study_id, sweep.name, numbers=[number])
-    settings = {name: row.config[name] for name in sweep.space.names() if name in row.config}
+    settings, _ = settings_today(sweep.space, sweep.base, row)
     if chosen is not None and chosen.number is not None:
         standing = chosen.standings[0]
         if chosen.estimate is not None:

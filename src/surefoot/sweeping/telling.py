@@ -13,7 +13,7 @@ from surefoot.reports.sweep_story import CurveStory, FreshStory, SweepStory, Tri
 from surefoot.run import Metric, Run, Status, config_hash
 from surefoot.storage import Record, StudyRow
 from surefoot.sweep import Confirmation, Sweep, sweep_of
-from surefoot.sweeping.registration import Past, past_of
+from surefoot.sweeping.registration import Past, past_of, recorded_prints
 from surefoot.sweeping.time_left import seconds_left
 from surefoot.sweeping.trials import ABANDONED, Trial, TrialState, barred_by, pareto_front, ranked
 
@@ -31,7 +31,7 @@ def fresh_key(key: str) -> str:
 def read_sweep_story(record: Record, study: StudyRow) -> SweepStory:
     """The story of a sweep from its record alone: neither its workload nor its data is needed."""
     sweep = recorded_sweep(record, study.id)
-    past = past_of(record, study.id, sweep.name, sweep, sweep.base, None)
+    past = past_of(record, study.id, sweep.name, sweep, sweep.base, recorded_prints(record, study.id))
     story = tell_sweep(record, study.id, sweep, past)
     return dataclasses.replace(story, curves=_curves(record, story, past))
 
@@ -93,7 +93,8 @@ def settled(trial: Trial, sweep: Sweep, *, is_open: bool) -> Trial:
         return dataclasses.replace(trial, state=TrialState.PAUSED)
     if is_open and trial.state is TrialState.COMPLETE and len(trial.finals) < sweep.seeds:
         return dataclasses.replace(trial, state=TrialState.WAITING)
-    return trial
+    lost = dataclasses.replace(trial)
+    return lost if lost.give_up(sweep.retries) else trial
 
 
 # --- fresh seeds -----------------------------------------------------------------------------------------------------

@@ -64,6 +64,14 @@ class Trial:
             return None
         return [sum(some) / len(some) for some in found]
 
+    def give_up(self, retries: int) -> bool:
+        """Whether it waits and was broken off too often to be tried again; it is FAILED then, and says why."""
+        if self.state is not TrialState.WAITING or self.broken_off <= retries:
+            return False
+        self.state = TrialState.FAILED
+        self.reason = f"broken off {self.broken_off} times, so it is not tried again ({self.reason})"
+        return True
+
     def take(self, run: Run) -> None:
         """Adds what a run that has ended says; the state of the trial is its last run's."""
         self.hear(run.seed, run.status, run.reason, seconds=run.provenance.wall_seconds, finals=run.finals)
@@ -78,7 +86,8 @@ class Trial:
             self.state = TrialState.COMPLETE
         elif status is Status.INTERRUPTED:
             self.broken_off += reason == ABANDONED
-            self.state = TrialState.WAITING
+            if seed not in self.finals:  # else another study's run of the same config and seed ended first
+                self.state = TrialState.WAITING
         elif status is not Status.RUNNING:
             self.state = TrialState(status.value)
 

@@ -152,7 +152,7 @@ class _Filling:
             return SEVERAL[whole[1]](self._program.told(self._values))
         if part == "{args}":
             self.is_all_told = True
-            return SEVERAL["args"](self._values)
+            return SEVERAL["args_no_hyphens" if self._program.passing == "key=value" else "args"](self._values)
         for macro in MACRO.findall(part):
             _check_macro(macro, part)
         # In one pass, so that a value which looks like a macro stays a value.

@@ -220,6 +220,21 @@ class TestStoppingEarly:
         assert len(parts.trials) == 12
         assert parts.best == whole.best
 
+    def test_asha_with_too_few_trials_for_its_rungs_still_brings_one_to_its_end(self, bench):
+        stopping = Stopping(rule="asha", min_steps=1, max_steps=27, eta=3)
+        story = bench.run(a_sweep(trials=4, method=RANDOM, base={"steps": 27}, stopping=stopping))
+        assert [t.state for t in story.trials].count("COMPLETE") == 1
+        first = {t.number: t.settings for t in story.trials}
+        assert story.best == min(first, key=lambda n: worth(Config(**first[n])))
+
+    def test_asha_brings_one_of_every_scientific_setting_to_its_end(self, bench):
+        kinds = choice("kind", "a", "b", "c", role="scientific")
+        space = SearchSpace(parameters=(kinds, real("x", 0.0, 1.0), real("y", 0.0, 1.0)))
+        stopping = Stopping(rule="asha", min_steps=1, max_steps=9, eta=3)
+        story = bench.run(a_sweep(trials=6, method=RANDOM, space=space, base={"steps": 9}, stopping=stopping))
+        complete = [t.settings["kind"] for t in story.trials if t.state == "COMPLETE"]
+        assert sorted(complete) == ["a", "b", "c"]
+
     def test_the_median_rule_ends_bad_trials(self, bench):
         stopping = Stopping(rule="median", warmup_trials=3)
         story = bench.run(a_sweep(trials=15, method=RANDOM, base={"steps": 6}, stopping=stopping))

@@ -257,7 +257,7 @@ def stopping_figure(story: SweepStory) -> StoppingFigure | NoFigure:
         best=story.best,
         rungs=rungs,
         is_log=bool(rungs) and max(steps) > 10 * min(steps),
-        shown=shown_range([v for c in story.curves for v in c.values[len(c.values) // 10 :]], metric),
+        shown=shown_range([c.values[-1] for c in story.curves], metric),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from surefoot.plan import Experiment, Plan, SearchPlan, cell_name
 from surefoot.run import Metric, config_hash
 from surefoot.sweep import Sweep, SweepBudget
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
-from surefoot.sweeping.registration import Past, Prints, past_of
+from surefoot.sweeping.registration import Past, Prints, past_of, trainings_of
 from surefoot.sweeping.trials import Trial, TrialState, ranked
 
 
@@ -60,9 +61,9 @@ class StudySearch:
         `most_runs` is what it may still train.
         """
         past = self._past()
-        begun = sum(len(runs) for runs in past.runs.values())
+        spent = len(trainings_of(self.ground.record, self.ground.study_id, itertools.chain(*past.runs.values())))
         exploration = Exploration(
-            self.sweep, self.ground, past, most_runs=None if most_runs is None else begun + most_runs
+            self.sweep, self.ground, past, most_runs=None if most_runs is None else spent + most_runs
         )
         exploration.run(engine, listener)
         return self._found(exploration) if exploration.is_done else None

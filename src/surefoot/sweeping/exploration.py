@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from surefoot.errors import RecordError, WorkloadError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import exploring_seeds
-from surefoot.run import Measurement, Provenance, Run, Status, run_key
+from surefoot.run import Measurement, Provenance, Run, Status, canonical_json, run_key
 from surefoot.search import Search, Stopper, stopper
 from surefoot.space import SearchSpace
 from surefoot.storage import Record
 from surefoot.sweep import Sweep
-from surefoot.sweeping.registration import Past, Prints
+from surefoot.sweeping.registration import Past, Prints, trainings_of
 from surefoot.sweeping.strata import StratifiedSearch, StratifiedStopper
-from surefoot.sweeping.trials import Trial, TrialState, ranked
+from surefoot.sweeping.trials import Trial, TrialState, margin_of, ranked
 from surefoot.workload import Workload
 
 # So many failures in a row end a search in which trials have succeeded before, as a multiple of `most_failures`.
 LATE_FAILURES = 4
+# So many proposals in a row of what was tried before end a search that no number of trials ends.
+MOST_REPEATS = 100
 
 
 class TrialListener(Protocol):
@@ -68,13 +71,12 @@ class _Hand:
     is_needless: bool = False
     halt: Any = None
     curve: dict[int, float] = field(default_factory=dict)
-    measured: int = 0
 
 
 class Exploration:
     """Guards one search: the record is its memory, Optuna's study is rebuilt from it.
 
-    `ending` says why it began no further trial; empty while it may.
+    `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here.
     """
 
     def __init__(self, sweep: Sweep, ground: Ground, past: Past, *, most_runs: int | None = None) -> None:
@@ -83,13 +85,15 @@ class Exploration:
         self.trials: dict[int, Trial] = dict(past.trials)
         self.most_runs = most_runs
         self.seconds = sum(trial.seconds for trial in self.trials.values())
-        self.runs_begun = sum(len(runs) for runs in past.runs.values())
+        self.runs_begun = 0
+        self._trained = trainings_of(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
         self.ending = ""
         self.best: Trial | None = None
         self.ended = 0
         self._is_over = False
         self._changed = ""
         self._has_succeeded = False
+        self._freed: set[int] = set()  # trials that no rung holds up any more
         self._seeds = exploring_seeds(sweep.seeds, ground.seed_block)
         self._objective = sweep.targets[0].name
         self._search = StratifiedSearch(self._new_search, sweep.space, next_number=past.next_number)
@@ -100,6 +104,10 @@ class Exploration:
         self._hands: dict[str, _Hand] = {}
         self._twins: dict[str, list[Trial]] = {}
         self._given_up: list[Trial] = []
+        self._stopped: Counter[int] = Counter()
+        self._is_stopping: Callable[[], bool] = lambda: False
+        self._tried = {canonical_json(trial.settings) for trial in self.trials.values()}
+        self._repeats = 0
         self._failures_in_a_row = 0
         self._last_failure = ""
         self._recall(past)
@@ -141,11 +149,12 @@ class Exploration:
             for trial in self._ended(outcome):
                 listener.trial_ended(trial, self)
 
+        self._is_stopping = lambda: engine.is_interrupted or bool(self._changed)
         for note in self.notices:
             listener.noticed(note)
         for trial in self._given_up:
             listener.trial_ended(trial, self)
-        engine.run(self._tasks(listener), on_start=start, on_measurement=self._judge, on_end=end)
+        engine.run(self._tasks(engine, listener), on_start=start, on_measurement=self._judge, on_end=end)
         check_unchanged(self._changed)
 
     @property
@@ -159,27 +168,32 @@ class Exploration:
         return self.most_runs is not None and self.ending == _runs_spent(self.most_runs)
 
     @property
+    def runs_spent(self) -> int:
+        """How many trainings it has begun, in all its past: a run that is promoted or tried again is no new one."""
+        return len(self._trained)
+
+    @property
     def runs_left(self) -> int | None:
         """How many runs may still begin; None where no number is set."""
-        bounds = [] if self.most_runs is None else [self.most_runs - self.runs_begun]
+        bounds = [] if self.most_runs is None else [self.most_runs - self.runs_spent]
         if self.sweep.budget.trials is not None:
             bounds.append((self.sweep.budget.trials - self.ended) * len(self._seeds))
         return max(min(bounds), 0) if bounds else None
 
     # --- what comes next ---------------------------------------------------------------------------------------------
 
-    def _tasks(self, listener: TrialListener) -> Iterator[Task | None]:
+    def _tasks(self, engine: Engine, listener: TrialListener) -> Iterator[Task | None]:
         while True:
             task, answered = self._next()
             for trial in answered:
                 listener.trial_ended(trial, self)
-            if task is None and not answered:
+            if task is not None or engine.is_interrupted:
+                yield task
+            elif not answered:
                 if not self._hands:
                     self._is_over = True
                     return
                 yield None
-            elif task is not None:
-                yield task
 
     def _next(self) -> tuple[Task | None, list[Trial]]:
         """The next run to train, and the trials that were answered without one."""
@@ -196,10 +210,14 @@ class Exploration:
             return self._task(self.trials[promoted], True), []
         self.ending = self.ending or self._spent()
         if self.ending:
-            return None, []
+            unfinished = None if self._hands else self._best_unfinished()
+            return (self._task(unfinished, True) if unfinished else None), []
         proposal = self._search.ask()
         if proposal is None:
             self.ending = "every config of the space was tried"
+            return None, []
+        if self._is_repeated(proposal.settings):
+            self.ending = f"the last {MOST_REPEATS} configs proposed were all tried before"
             return None, []
         trial = Trial(
             number=proposal.number,
@@ -210,14 +228,29 @@ class Exploration:
         self.trials[trial.number] = trial
         return self._begin(trial)
 
+    def _best_unfinished(self) -> Trial | None:
+        """The best paused trial of a stratum where none has come to its end: there must be something to choose."""
+        finished = {self._search.place(t.number)[0] for t in self.trials.values() if t.state is TrialState.COMPLETE}
+        paused = [t for t in self.trials.values() if t.state is TrialState.PAUSED and t.curve]
+        waiting = [t for t in paused if self._search.place(t.number)[0] not in finished]
+        sign = self.sweep.targets[0].sign
+        best = max(waiting, key=lambda t: (max(t.curve), sign * t.curve[max(t.curve)]), default=None)
+        if best is not None:
+            self._freed.add(best.number)
+        return best
+
+    def _is_repeated(self, settings: Mapping[str, Any]) -> bool:
+        """Whether nothing new is left to try, as far as proposals tell; never where a number of trials is asked for."""
+        said = canonical_json(settings)
+        self._repeats = self._repeats + 1 if said in self._tried else 0
+        self._tried.add(said)
+        return self.sweep.budget.trials is None and self._repeats > MOST_REPEATS
+
     def _must_stop(self) -> bool:
         """Whether not even a promotion may begin any more; says why in `ending`."""
         hours = self.sweep.budget.hours
         if hours is not None and self.seconds > hours * 3600:
             self.ending = f"the budget of {hours:g} hours of training is spent"
-            return True
-        if self.most_runs is not None and self.runs_begun >= self.most_runs:
-            self.ending = _runs_spent(self.most_runs)
             return True
         failures, limit = self._failures_in_a_row, self.sweep.most_failures
         if failures >= (limit * LATE_FAILURES if self._has_succeeded else limit):
@@ -233,7 +266,7 @@ class Exploration:
         trials = self.sweep.budget.trials
         if trials is not None and len(self.trials) >= trials:
             return f"{trials} trial{'s were' if trials > 1 else ' was'} made, as the budget says"
-        if self.most_runs is not None and self.runs_begun + self._owed() + len(self._seeds) > self.most_runs:
+        if self.most_runs is not None and self.runs_spent + self._owed() + len(self._seeds) > self.most_runs:
             return _runs_spent(self.most_runs)
         return ""
 
@@ -269,11 +302,11 @@ class Exploration:
                 self._twins.setdefault(key, []).append(trial)
                 trial.state = TrialState.WAITING
                 return None
-            trained = {} if resume else self.ground.record.completed([key])
+            trained = self.ground.record.completed([key])
             if key not in trained:
                 break
             self._put_on_record(trial)
-            self._reuse(trial, trained[key])
+            self._reuse(trial, trained[key], self._curve_of(trained[key].measurements))
             if trial.state is not TrialState.COMPLETE:
                 self._close(trial)
                 return None
@@ -308,10 +341,6 @@ class Exploration:
         return self._stopper is not None and self._is_by_step
 
     @property
-    def _counts_measurements(self) -> bool:
-        return self.sweep.stopping is not None and self.sweep.stopping.counts == "measurements"
-
-    @property
     def _is_by_step(self) -> bool:
         return self.sweep.stopping is not None and self.sweep.stopping.rule != "wilcoxon"
 
@@ -320,6 +349,7 @@ class Exploration:
     def _started(self, task: Task, provenance: Provenance) -> None:
         hand, record = self._hands[task.key], self.ground.record
         self.runs_begun += 1
+        self._trained.add(task.key)
         was_recorded = hand.trial.number in self._recorded
         try:
             # That a run began may be forgotten where the machine goes down: it is then begun anew.
@@ -358,10 +388,23 @@ class Exploration:
             space_hash=self.sweep.hash,
         )
 
-    def _reuse(self, trial: Trial, run: Run) -> None:
+    def _reuse(self, trial: Trial, run: Run, curve: Mapping[int, float]) -> None:
         arm = f"trial {trial.number}"
         self.ground.record.use_run(self.ground.study_id, run.id, experiment=self.ground.key, arm=arm)
         trial.take(run)
+        if self._stopper is not None:  # as it will be recalled
+            is_last = self._is_by_step and all(seed in trial.finals for seed in self._seeds)
+            seen = curve if self._is_by_step else self._by_seed(trial)
+            self._stopper.recall(trial.number, seen, run.status if is_last else Status.RUNNING)
+
+    def _curve_of(self, measurements: Iterable[Measurement]) -> dict[int, float]:
+        """The objective by step, where it is a number."""
+        found = {m.step: m.values[self._objective] for m in measurements if self._objective in m.values}
+        return {step: value for step, value in found.items() if math.isfinite(value)}
+
+    def _by_seed(self, trial: Trial) -> dict[int, float]:
+        """The objective of each of today's seeds, by the seed's place."""
+        return {i: trial.finals[s][self._objective] for i, s in enumerate(self._seeds) if s in trial.finals}
 
     def _judge(self, task: Task, measurement: Measurement) -> str | None:
         """Why the run is to end at this measurement, or None."""
@@ -369,11 +412,11 @@ class Exploration:
         value = measurement.values.get(self._objective)
         if value is None or self._stopper is None or not self._is_by_step or not math.isfinite(value):
             return None
-        hand.measured += 1
-        step = hand.measured if self._counts_measurements else measurement.step
-        hand.curve[step] = value
+        if hand.trial.number in self._freed:
+            return None
+        hand.curve[measurement.step] = value
         if hand.halt is None:
-            hand.halt = self._stopper.judge(hand.trial.number, step, value)
+            hand.halt = self._stopper.judge(hand.trial.number, measurement.step, value)
         return None if hand.halt is None else hand.halt.reason
 
     def _ended(self, outcome: Outcome) -> list[Trial]:
@@ -382,16 +425,18 @@ class Exploration:
         trial = hand.trial
         run = self._recorded_run(hand, outcome)
         status = run.status
+        if status is Status.INTERRUPTED or run.id != hand.run_id:
+            self._trained.discard(outcome.task.key)
+        self.seconds += outcome.provenance.wall_seconds
         if outcome.is_worker_lost and hand.times_lost == 0:
             # The engine tries it once more by itself, and says so by starting it again.
             trial.attempts += 1
             self._hands[outcome.task.key] = _Hand(trial=trial, times_lost=1, curve=dict(trial.curve))
             return []
-        self.seconds += outcome.provenance.wall_seconds
         trial.take(run)
         trial.curve = hand.curve
         if status is Status.INTERRUPTED:
-            return []
+            return [*self._take_up_again(trial), *self._answer_twins(outcome.task.key, run, hand.curve)]
         halt = hand.halt if status is Status.PRUNED else None
         if halt is not None and halt.is_pause:
             trial.state = TrialState.PAUSED
@@ -399,19 +444,21 @@ class Exploration:
             if self._stopper is not None:  # only now may it be promoted
                 self._stopper.ended(trial.number, Status.PRUNED)
             self._tell(trial)
-            return [trial, *self._answer_twins(outcome.task.key, run)]
-        return [*self._went_on(trial, run), *self._answer_twins(outcome.task.key, run)]
+            return [trial, *self._answer_twins(outcome.task.key, run, hand.curve)]
+        return [*self._went_on(trial, run), *self._answer_twins(outcome.task.key, run, hand.curve)]
 
     def _recorded_run(self, hand: _Hand, outcome: Outcome) -> Run:
         """The run as it is on record now; where another study on this record ended the same one first, that one."""
         record, key, arm = self.ground.record, outcome.task.key, f"trial {hand.trial.number}"
         changed = changed_since(outcome, self.ground.prints)
         self._changed = self._changed or changed
+        # The engine does; where it comes to nothing because this process ends, the next one does.
+        is_tried_again = outcome.is_worker_lost and hand.times_lost == 0
         status = Status.INTERRUPTED
         if not hand.is_needless:
             status = record.finish_run(
                 hand.run_id,
-                status=Status.INTERRUPTED if changed else outcome.status,
+                status=Status.INTERRUPTED if changed or is_tried_again else outcome.status,
                 reason=outcome.reason,
                 measurements=outcome.measurements,
                 facts=outcome.facts,
@@ -424,6 +471,18 @@ class Exploration:
             return _as_run(hand.run_id, outcome, status)
         record.use_run(self.ground.study_id, first.id, experiment=self.ground.key, arm=arm)
         return first
+
+    def _take_up_again(self, trial: Trial) -> list[Trial]:
+        """Tries a trial whose run was stopped from outside again, a few times; where we stop, the next process does."""
+        self._stopped[trial.number] += 1
+        times, can_resume = self._stopped[trial.number], self.ground.workload.resumes
+        if times <= self.sweep.retries or self._is_stopping():
+            trial.curve = trial.curve if can_resume else {}
+            self._again.append((trial, can_resume))
+            return []
+        trial.state, trial.reason = TrialState.FAILED, f"stopped from outside {times} times ({trial.reason})"
+        self._close(trial)
+        return [trial]
 
     def _went_on(self, trial: Trial, run: Run) -> list[Trial]:
         """The trial itself where it has ended; nothing where it goes on with its next seed."""
@@ -449,13 +508,13 @@ class Exploration:
             trial.reason = halt.reason
         return halt is not None
 
-    def _answer_twins(self, key: str, run: Run) -> list[Trial]:
+    def _answer_twins(self, key: str, run: Run, curve: Mapping[int, float]) -> list[Trial]:
         """The other trials that waited for the same config and seed."""
         answered = []
         for twin in self._twins.pop(key, []):
             if run.status in (Status.COMPLETE, Status.INFEASIBLE):
                 self._put_on_record(twin)
-                self._reuse(twin, run)
+                self._reuse(twin, run, curve)
                 answered += self._went_on(twin, run)
             else:
                 self._again.append((twin, False))
@@ -469,8 +528,9 @@ class Exploration:
             self._last_failure = trial.reason
         else:
             self._failures_in_a_row = 0
-        if trial.state is TrialState.COMPLETE:
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._has_succeeded = True
+        if trial.state is TrialState.COMPLETE:
             self.best = next(iter(ranked([t for t in (self.best, trial) if t is not None], self.sweep)), None)
         if self._stopper is not None:
             self._stopper.ended(trial.number, Status(trial.state.value))
@@ -483,12 +543,15 @@ class Exploration:
         if status is Status.COMPLETE and values is None:
             status = Status.INFEASIBLE
         margins = self._margins(trial) if values is not None else ()
-        self._search.tell(trial.number, values=values, curve=trial.curve, status=status, margins=margins)
+        curve = trial.curve
+        if self._stopper is not None and not self._is_by_step:
+            curve = {i: value for i, value in enumerate(_means(self._by_seed(trial).values()))}
+        self._search.tell(trial.number, values=values, curve=curve, status=status, margins=margins)
 
     def _margins(self, trial: Trial) -> tuple[float, ...]:
         """How far each measured constraint is overstepped (positive) on the worst seed."""
         return tuple(
-            max(constraint.margin({**trial.config, **final}) for final in trial.finals.values())
+            max(margin_of(constraint, trial, final) for final in trial.finals.values())
             for constraint in self.sweep.measured_constraints
         )
 
@@ -506,7 +569,7 @@ class Exploration:
             for run in past.runs[number]:
                 curve |= curves.get(run.id, {})
             if self._stopper is not None and not self._is_by_step:
-                curve = {self._seeds.index(seed): final[self._objective] for seed, final in trial.finals.items()}
+                curve = self._by_seed(trial)
             if self._stopper is not None:
                 self._stopper.recall(number, curve, self._status_now(trial, past))
             self._settle(trial, past, curve)
@@ -540,12 +603,12 @@ class Exploration:
             return {}
         ids = [run.id for runs in past.runs.values() for run in runs if run.status is not Status.RUNNING]
         found = self.ground.record.curves(ids, self._objective)
-        curves = {}
-        for run_id, measurements in found.items():
-            finite = [m for m in measurements if math.isfinite(m.values[self._objective])]
-            steps = range(1, len(finite) + 1) if self._counts_measurements else [m.step for m in finite]
-            curves[run_id] = {step: m.values[self._objective] for step, m in zip(steps, finite, strict=True)}
-        return curves
+        return {run_id: self._curve_of(measurements) for run_id, measurements in found.items()}
+
+
+def _means(values: Iterable[float]) -> Iterator[float]:
+    """The mean of the first, of the first two, and so on."""
+    return (total / n for n, total in enumerate(itertools.accumulate(values), start=1))
 
 
 def _runs_spent(most_runs: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +16,8 @@ from surefoot.run import Provenance, Run, Status, run_key
 from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener, changed_since, check_unchanged
-from surefoot.sweeping.registration import PRINTED_OTHERWISE, Past, Prints, past_of, register_sweep
-from surefoot.sweeping.telling import candidates_of, confirmation_of, fresh_key, is_given_up, tell_sweep
+from surefoot.sweeping.registration import PRINTED_OTHERWISE, Past, Prints, past_of, register_sweep, trainings_of
+from surefoot.sweeping.telling import candidates_of, confirmation_of, fresh_key, fresh_runs_of, is_given_up, tell_sweep
 from surefoot.sweeping.trials import ABANDONED, ranked
 from surefoot.workload import Workload, check_requirements, find_workload
 
@@ -121,8 +121,11 @@ class Sweeping:
         return self.sweep.confirmation is not None and len(self.sweep.targets) == 1
 
     def _past(self) -> Past:
-        prints = None if self._keeps_old else self.prints
-        return past_of(self.record, self.id, self.sweep.name, self.sweep, self.sweep.base, prints)
+        return past_of(self.record, self.id, self.sweep.name, self.sweep, self.sweep.base, self._counted_prints)
+
+    @property
+    def _counted_prints(self) -> Prints | None:
+        return None if self._keeps_old else self.prints
 
     # --- fresh seeds -------------------------------------------------------------------------------------------------
 
@@ -140,9 +143,9 @@ class Sweeping:
         """The runs on fresh seeds that are wanted next, by key, and the trial each belongs to."""
         confirmation, metric = confirmation_of(self.sweep), self.sweep.targets[0]
         best = ranked(past.trials.values(), self.sweep)
-        fresh = self.record.trial_runs(self.id, fresh_key(self.sweep.name))
-        total = self.record.status_counts()[self.id]
-        left = None if self.sweep.budget.runs is None else max(self.sweep.budget.runs - _trained(total.statuses), 0)
+        fresh = fresh_runs_of(self.record, self.id, self.sweep, past.trials, self._counted_prints)
+        budget, some = self.sweep.budget.runs, itertools.chain(*past.runs.values(), *fresh.values())
+        left = None if budget is None else max(budget - len(trainings_of(self.record, self.id, some)), 0)
         counts = wanted(
             candidates_of(self.sweep, best, fresh), metric=metric, confirmation=confirmation, runs_left=left
         )
@@ -187,6 +190,7 @@ class Sweeping:
         for run in known.values():
             self.record.use_run(self.id, run.id, experiment=key, arm=f"trial {trials[run.key]}")
         run_ids: dict[str, int] = {}
+        lost: set[str] = set()
         changed: list[str] = []
 
         def start(task: Task, provenance: Provenance) -> None:
@@ -210,9 +214,12 @@ class Sweeping:
             if outcome.task.key not in run_ids:
                 return
             changed.append(changed_since(outcome, self.prints))
+            # The engine tries it once more; where it comes to nothing because this process ends, the next one does.
+            is_tried_again = outcome.is_worker_lost and outcome.task.key not in lost
+            lost.add(outcome.task.key)
             self.record.finish_run(
                 run_ids[outcome.task.key],
-                status=Status.INTERRUPTED if changed[-1] else outcome.status,
+                status=Status.INTERRUPTED if changed[-1] or is_tried_again else outcome.status,
                 reason=outcome.reason,
                 measurements=outcome.measurements,
                 facts=outcome.facts,
@@ -251,7 +258,3 @@ class Sweeping:
     def _notice(self, text: str, listener: SweepListener) -> None:
         self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
         listener.noticed(text)
-
-
-def _trained(statuses: Mapping[Status, int]) -> int:
-    return sum(Counter(statuses).values()) - statuses.get(Status.INTERRUPTED, 0) - statuses.get(Status.RUNNING, 0)

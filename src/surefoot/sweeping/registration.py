@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,17 +61,20 @@ def past_of(
     """What of the search's past still counts for the sweep as it is now.
 
     A trial counts where its config lies in today's space and differs from today's base in searched settings
-    only, and its runs were made with today's data and code (any, where `prints` is None).
+    only, and its runs were made with today's data, code and program (any, where `prints` is None).
     """
     rows = record.trials(study_id, key)
     runs = record.trial_runs(study_id, key)
     pruned = {e.payload["trial"]: e.payload["reason"] for e in record.events(study_id, "pruned") if e.experiment == key}
+    asked = {*sweep.objectives, *(name for c in sweep.measured_constraints for name in c.names)}
+    wanted = [metric.name for metric in sweep.metrics if metric.name in asked]
+    identity = sweep.workload_identity
     counted: dict[int, Trial] = {}
     left_out: dict[str, int] = {}
     for row in rows:
         settings, why_not = settings_today(sweep.space, base, row)
         some = runs.get(row.number, [])
-        why_not = why_not or printed_otherwise(some, prints) or _measured_otherwise(some, sweep)
+        why_not = why_not or printed_otherwise(some, identity, prints) or _measured_otherwise(some, wanted)
         if why_not:
             left_out[why_not] = left_out.get(why_not, 0) + 1
             continue
@@ -108,11 +111,22 @@ def recorded_prints(record: Record, study_id: int) -> Prints | None:
     return Prints(data=states[-1].payload["data"], code=states[-1].payload["code"])
 
 
-def printed_otherwise(runs: list[Run], prints: Prints | None) -> str:
-    """Why a trial of these runs does not count where those prints are asked for; empty where it does."""
+def trainings_of(record: Record, study_id: int, runs: Iterable[Run]) -> set[str]:
+    """The keys of the runs that the study trained itself; one that was broken off is tried again, and counts then."""
+    own = {use.run_id for use in record.uses(study_id) if use.is_own}
+    return {run.key for run in runs if run.status is not Status.INTERRUPTED and run.id in own}
+
+
+def printed_otherwise(runs: Iterable[Run], identity: str, prints: Prints | None) -> str:
+    """Why a trial of these runs does not count where those prints are asked for; empty where it does.
+
+    `identity` is that of the workload now.
+    """
     for run in runs:
         if prints is None or run.status is Status.RUNNING:
             continue
+        if run.workload != identity:
+            return f"{PRINTED_OTHERWISE} arguments or environment of the program"
         if run.provenance.data_fingerprint != prints.data:
             return f"{PRINTED_OTHERWISE} data"
         if run.provenance.code_fingerprint != prints.code:
@@ -120,9 +134,9 @@ def printed_otherwise(runs: list[Run], prints: Prints | None) -> str:
     return ""
 
 
-def _measured_otherwise(runs: list[Run], sweep: Sweep) -> str:
+def _measured_otherwise(runs: list[Run], wanted: Sequence[str]) -> str:
     for run in runs:
-        missing = [m.name for m in sweep.targets if run.status is Status.COMPLETE and m.name not in run.finals]
+        missing = [name for name in wanted if run.status is Status.COMPLETE and name not in run.finals]
         if missing:
             return f"measured no {missing[0]}"
     return ""

@@ -14,7 +14,7 @@ from surefoot.run import Status
 from surefoot.storage import AttemptRow, Record, StudyRow
 from surefoot.sweep import Sweep
 from surefoot.sweeping.registration import printed_otherwise, recorded_prints, settings_today
-from surefoot.sweeping.telling import choice_of, fresh_key, left_of, recorded_sweep, settled
+from surefoot.sweeping.telling import choice_of, fresh_key, fresh_runs_of, left_of, recorded_sweep, settled
 from surefoot.sweeping.trials import Trial, TrialState, pareto_front, ranked
 
 LOST = (Status.INTERRUPTED, Status.FAILED)
@@ -107,7 +107,7 @@ def _trials(record: Record, study_id: int, sweep: Sweep) -> tuple[dict[int, Tria
     needs_config = old if not sweep.measured_constraints else spaces.keys()
     rows = {row.number: row for row in record.trials(study_id, sweep.name)} if needs_config else {}
     outside = {number for number in old if settings_today(sweep.space, sweep.base, rows[number])[1]}
-    outside |= _of_other_prints(record, study_id, sweep)
+    outside |= _of_other_prints(record, study_id, sweep, is_revised=bool(old))
     found = {
         number: Trial(number=number, settings={}, config=rows[number].config if number in rows else {}, origin="")
         for number in spaces
@@ -116,14 +116,17 @@ def _trials(record: Record, study_id: int, sweep: Sweep) -> tuple[dict[int, Tria
     return found, len(outside)
 
 
-def _of_other_prints(record: Record, study_id: int, sweep: Sweep) -> set[int]:
-    """The trials made with other code or data, where those do not count; runs are read only where there are any."""
+def _of_other_prints(record: Record, study_id: int, sweep: Sweep, *, is_revised: bool) -> set[int]:
+    """The trials made with other code or data, where those do not count; runs are read only where there may be any."""
     prints = recorded_prints(record, study_id)
     states = record.events(study_id, "state")
-    if prints is None or len({(state.payload["data"], state.payload["code"]) for state in states}) < 2:
+    if prints is None:
+        return set()
+    if len({(state.payload["data"], state.payload["code"]) for state in states}) < 2 and not is_revised:
         return set()
     runs = record.trial_runs(study_id, sweep.name)
-    return {number for number, some in runs.items() if printed_otherwise(some, prints)}
+    identity = sweep.workload_identity
+    return {number for number, some in runs.items() if printed_otherwise(some, identity, prints)}
 
 
 def _fill(record: Record, study_id: int, trials: Mapping[int, Trial], attempts: Sequence[AttemptRow]) -> None:
@@ -139,7 +142,8 @@ def _fill(record: Record, study_id: int, trials: Mapping[int, Trial], attempts: 
 
 def _choice(record: Record, study_id: int, sweep: Sweep, best: Sequence[Trial]) -> Chosen | None:
     """What fresh seeds say; only the best few can have met any, and only their configs are read."""
-    fresh = record.trial_runs(study_id, fresh_key(sweep.name))
+    numbers = {trial.number for trial in best}
+    fresh = fresh_runs_of(record, study_id, sweep, numbers, recorded_prints(record, study_id))
     top = sweep.confirmation.top if sweep.confirmation else 0
     some = [t for i, t in enumerate(best) if i < 20 + 5 * top or t.number in fresh]
     rows = {row.number: row for row in record.trials(study_id, sweep.name, numbers=[t.number for t in some])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from surefoot.choosing import BASE, Candidate, Chosen, confirmed, fitted
 from surefoot.comparison import NoValue, Value
@@ -13,7 +13,7 @@ from surefoot.reports.sweep_story import CurveStory, FreshStory, SweepStory, Tri
 from surefoot.run import Metric, Run, Status, config_hash
 from surefoot.storage import Record, StudyRow
 from surefoot.sweep import Confirmation, Sweep, sweep_of
-from surefoot.sweeping.registration import Past, past_of, recorded_prints
+from surefoot.sweeping.registration import Past, Prints, past_of, printed_otherwise, recorded_prints
 from surefoot.sweeping.time_left import seconds_left
 from surefoot.sweeping.trials import ABANDONED, Trial, TrialState, barred_by, pareto_front, ranked
 
@@ -26,6 +26,20 @@ PAUSED = "paused"  # how the reason of a pause begins
 def fresh_key(key: str) -> str:
     """The name under which the runs on fresh seeds are recorded."""
     return f"{key} on fresh seeds"
+
+
+def fresh_runs_of(
+    record: Record, study_id: int, sweep: Sweep, numbers: Collection[int], prints: Prints | None
+) -> dict[int, list[Run]]:
+    """Trial number -> its runs on fresh seeds that count today, of these trials and of today's base."""
+    found = record.trial_runs(study_id, fresh_key(sweep.name))
+    base, identity = config_hash(sweep.base), sweep.workload_identity
+
+    def counts(number: int, run: Run) -> bool:
+        is_of_today = config_hash(run.config) == base if number == BASE else number in numbers
+        return is_of_today and not printed_otherwise([run], identity, prints)
+
+    return {number: some for number, runs in found.items() if (some := [run for run in runs if counts(number, run)])}
 
 
 def read_sweep_story(record: Record, study: StudyRow) -> SweepStory:
@@ -49,7 +63,7 @@ def tell_sweep(record: Record, study_id: int, sweep: Sweep, past: Past) -> Sweep
     state = states[-1].payload if states else {}
     is_open = not state.get("ending")
     revisions = record.revisions(study_id)
-    fresh = record.trial_runs(study_id, fresh_key(sweep.name))
+    fresh = fresh_runs_of(record, study_id, sweep, past.trials, recorded_prints(record, study_id))
     fresh_runs = sum(len(runs) for runs in fresh.values())
     counts = record.status_counts()[study_id]
     trials = [settled(trial, sweep, is_open=is_open) for _, trial in sorted(past.trials.items())]

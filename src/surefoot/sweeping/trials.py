@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from surefoot.run import Metric, Run, Status
+from surefoot.space import Constraint
 from surefoot.sweep import Sweep
 
 # A run that was abandoned with its coordinator says so in these words; such attempts are counted.
@@ -96,9 +97,15 @@ def barred_by(trial: Trial, sweep: Sweep) -> str:
     """The measured constraint that keeps the trial from being the best, or nothing."""
     for constraint in sweep.measured_constraints:
         for final in trial.finals.values():
-            if constraint.margin({**trial.config, **final}) > 0:
+            if margin_of(constraint, trial, final) > 0:
                 return constraint.text
     return ""
+
+
+def margin_of(constraint: Constraint, trial: Trial, final: Mapping[str, float]) -> float:
+    """By how much one run oversteps it; 0 where it names a parameter that this config has not: there it holds."""
+    values = {**trial.config, **final}
+    return constraint.margin(values) if values.keys() >= set(constraint.names) else 0.0
 
 
 def ranked(trials: Iterable[Trial], sweep: Sweep) -> list[Trial]:

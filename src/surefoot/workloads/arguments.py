@@ -107,8 +107,14 @@ def check_command(program: Program, names: Iterable[str] = ()) -> None:
                 hint = nearest(name, {*known, *OWN, "seed"})
                 raise WorkloadError(f"the command names {{{name}}}, which is no setting of this sweep.{hint}")
     if program.passing == "env":
-        for name in known:
-            variable(name)
+        names_of: dict[str, str] = {}
+        for name in sorted(known):
+            other = names_of.setdefault(variable(name), name)
+            if other != name:
+                raise WorkloadError(
+                    f"passed as environment, {other} and {name} would both be the variable {variable(name)}; "
+                    "rename one of them or pass them otherwise"
+                )
 
 
 def variable(name: str) -> str:

@@ -47,7 +47,7 @@ class Silence:
 
 def a_sweep(trials: int, measurements: int = MEASUREMENTS):
     """The sweep as its file would say it."""
-    from surefoot.sweep_file import parse_sweep
+    from surefoot.files.sweep_file import parse_sweep
 
     lines = [
         "sweep: speed",

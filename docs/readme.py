@@ -15,9 +15,9 @@ SHOWN = {
 }
 # The order a newcomer should meet them in: the words, the work, the families.
 ORDER = [
-    *("__init__", "errors", "space", "run", "workload", "plan", "plan_file", "plan_document", "plan_template"),
-    *("comparison", "confounds", "verdict", "claim", "study", "execution", "storage", "reports", "stats", "workloads"),
-    *("cli", "console", "doctor"),
+    *("__init__", "errors", "constraint", "parameter", "space", "run", "program", "workload", "plan", "sweep", "files"),
+    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "sweeping", "study"),
+    *("execution", "storage", "reports", "stats", "workloads", "reporting", "standins", "cli"),
 ]
 
 

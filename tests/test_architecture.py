@@ -22,28 +22,12 @@ FLOORS = (
     ("errors", "stats", "reporting", "standins"),
     ("constraint", "parameter", "space", "run"),
     ("program", "workload", "sweep", "search"),
-    (
-        "plan",
-        "plan_document",
-        "entry",
-        "range_text",
-        "ranges",
-        "program_entry",
-        "sweep_entry",
-        "sweep_space",
-        "sweep_file",
-        "wandb_parameter",
-        "wandb_sweep",
-        "plan_file",
-        "plan_template",
-        "workloads",
-    ),
+    ("plan", "files", "workloads"),
     ("comparison", "confounds", "verdict", "claim", "choosing"),
     ("execution", "reports", "storage"),
     ("sweeping", "study"),
-    ("cli", "screen", "console", "sweep_console", "doctor"),
+    ("cli",),
 )
-FILES = ("plan", "plan_document", "entry", "range_text", "ranges", "program_entry", "sweep_entry", "sweep_space")
 # On one floor a room may use another in this order only, from left to right.
 ORDER = {
     "stats": ("errors",),
@@ -52,22 +36,11 @@ ORDER = {
     "workload": ("program",),
     "sweep": ("program", "workload"),
     "search": ("sweep",),
-    "entry": ("plan_document",),
-    "ranges": ("entry", "plan_document", "range_text"),
-    "program_entry": ("entry", "plan_document", "workloads"),
-    "sweep_entry": ("entry", "program_entry"),
-    "sweep_space": ("entry", "plan_document", "ranges", "sweep_entry"),
-    "wandb_parameter": (*FILES,),
-    "wandb_sweep": (*FILES, "wandb_parameter"),
-    "sweep_file": (*FILES, "wandb_sweep"),
-    "plan_file": (*FILES, "sweep_file"),
+    "files": ("plan", "workloads"),
     "verdict": ("comparison",),
     "claim": ("comparison", "verdict"),
     "choosing": ("comparison",),
     "study": ("sweeping",),
-    "console": ("screen", "sweep_console"),
-    "sweep_console": ("screen",),
-    "cli": ("console", "sweep_console", "doctor"),
 }
 # A foreign library and the only rooms that may know it.
 DOORS = {
@@ -82,14 +55,14 @@ DOORS = {
     "sqlite3": ("storage",),
     "psycopg": ("storage",),
     "filelock": ("storage",),
-    "pydantic": ("entry", "ranges", "program_entry", "sweep_entry", "sweep_file", "plan_file"),
-    "pydantic_core": ("entry", "plan_file"),
-    "ruamel": ("plan_document",),
+    "pydantic": ("files",),
+    "pydantic_core": ("files",),
+    "ruamel": ("files", "workloads"),
     "yaml": ("workloads",),
     "matplotlib": ("reports",),
     "jinja2": ("reports",),
     "markupsafe": ("reports",),
-    "rich": ("screen",),
+    "rich": ("cli",),
     "argparse": ("cli",),
     "psutil": ("execution", "storage", "workloads"),
     "subprocess": ("execution", "workloads"),
@@ -107,7 +80,7 @@ MODULES = sorted(
 
 
 def room(module: str) -> str:
-    """ "plan_file" for surefoot.plan_file, "stats" for surefoot.stats.power, "" for surefoot itself."""
+    """ "plan_file" for surefoot.files.plan_file, "stats" for surefoot.stats.power, "" for surefoot itself."""
     return module.split(".")[1] if "." in module else ""
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from surefoot.plan_file import read_plan
+from surefoot.files.plan_file import read_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,29 +13,34 @@ if TYPE_CHECKING:
     from surefoot.claim import Claim, confirm
     from surefoot.comparison import NoValue, study_noise
     from surefoot.errors import SurefootError
-    from surefoot.execution import Place
+    from surefoot.execution import Place, WorkerPool
+    from surefoot.files.plan_file import parse_plan, read_plan
+    from surefoot.files.sweep_file import parse_sweep, read_sweep
     from surefoot.plan import Plan, Prediction, Rule
-    from surefoot.plan_file import parse_plan, read_plan
+    from surefoot.program import Program
     from surefoot.reporting import Stopped, report
     from surefoot.run import Measurement, Metric, Run, Status
     from surefoot.space import Parameter, SearchSpace, boolean, choice, integer, real
     from surefoot.storage import Record
     from surefoot.study.loop import Study
+    from surefoot.sweep import Sweep
+    from surefoot.sweeping.loop import Sweeping
     from surefoot.verdict import Verdict, decide
     from surefoot.workload import RunContext, Workload
 
 _HOMES = {
     "SurefootError": "errors",
     "Parameter": "space",
-    "SearchSpace": "space",
     "real": "space",
     "integer": "space",
     "choice": "space",
     "boolean": "space",
+    "SearchSpace": "space",
     "Metric": "run",
     "Measurement": "run",
     "Run": "run",
     "Status": "run",
+    "Program": "program",
     "Workload": "workload",
     "RunContext": "workload",
     "report": "reporting",
@@ -43,11 +48,16 @@ _HOMES = {
     "Plan": "plan",
     "Prediction": "plan",
     "Rule": "plan",
-    "read_plan": "plan_file",
-    "parse_plan": "plan_file",
+    "Sweep": "sweep",
+    "read_plan": "files.plan_file",
+    "parse_plan": "files.plan_file",
+    "read_sweep": "files.sweep_file",
+    "parse_sweep": "files.sweep_file",
     "Record": "storage",
+    "Place": "execution",
+    "WorkerPool": "execution",
     "Study": "study.loop",
-    "Place": "execution.place",
+    "Sweeping": "sweeping.loop",
     "NoValue": "comparison",
     "study_noise": "comparison",
     "decide": "verdict",
@@ -59,15 +69,16 @@ _HOMES = {
 __all__ = [  # noqa: RUF022 - in the order of the method
     "SurefootError",
     "Parameter",
-    "SearchSpace",
     "real",
     "integer",
     "choice",
     "boolean",
+    "SearchSpace",
     "Metric",
     "Measurement",
     "Run",
     "Status",
+    "Program",
     "Workload",
     "RunContext",
     "report",
@@ -75,11 +86,16 @@ __all__ = [  # noqa: RUF022 - in the order of the method
     "Plan",
     "Prediction",
     "Rule",
+    "Sweep",
     "read_plan",
     "parse_plan",
+    "read_sweep",
+    "parse_sweep",
     "Record",
-    "Study",
     "Place",
+    "WorkerPool",
+    "Study",
+    "Sweeping",
     "NoValue",
     "study_noise",
     "decide",

@@ -161,8 +161,8 @@ class Sweep:
 
 def sweep_of(definition: Mapping[str, Any]) -> Sweep:
     """The sweep that says what this definition says: a record tells its sweeps without their files."""
-    workload = definition["workload"]
-    stopping, confirmation = definition["stopping"], definition["confirmation"]
+    workload, stopping = definition["workload"], definition["stopping"]
+    confirmation = dict(zip(Confirmation.__slots__, definition["confirmation"] or (), strict=False))
     method = dict(definition["method"])
     trials, runs, hours, run_minutes = definition["budget"]
     return Sweep(
@@ -180,7 +180,7 @@ def sweep_of(definition: Mapping[str, Any]) -> Sweep:
         stopping=Stopping(**stopping) if stopping else None,
         first=tuple(definition["first"]),
         budget=SweepBudget(trials=trials, runs=runs, hours=hours, run_minutes=run_minutes),
-        confirmation=Confirmation(**dict(zip(Confirmation.__slots__, confirmation, strict=True))) if confirmation else None,
+        confirmation=Confirmation(**confirmation) if confirmation else None,
         seeds=definition["seeds"],
         search_seed=definition["search_seed"],
         retries=definition["retries"],

@@ -12,11 +12,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from surefoot import cli
-from surefoot.plan_file import plan_schema
+from surefoot.cli import places
+from surefoot.cli.parser import make_parser
+from surefoot.cli.places import same_place
+from surefoot.files.plan_file import plan_schema
 from surefoot.workload import WORKLOADS
 
-VERBS = ("init", "check", "run", "status", "journal", "report", "compare", "doctor")
+VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "compare", "doctor")
 
 
 def is_one_clear_line(err: str) -> bool:
@@ -122,8 +124,8 @@ def test_the_command_that_comes_next_can_be_typed_as_it_stands(surefoot, plan):
 
 
 def test_a_password_is_not_repeated():
-    arguments = cli._parser().parse_args(["run", "p", "--store", "postgresql://me:secret@there/x"])
-    assert cli._same_place(arguments) == ["--store", "postgresql://me:***@there/x"]
+    arguments = make_parser().parse_args(["run", "p", "--store", "postgresql://me:secret@there/x"])
+    assert same_place(arguments) == ["--store", "postgresql://me:***@there/x"]
 
 
 class TestInit:
@@ -382,12 +384,12 @@ class TestDevice:
         installed.mkdir()
         (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {torch}\n")
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(cli, "CUDA_DEVICE", tmp_path if has_device else tmp_path / "none")
-        assert cli._device("auto") == device
+        monkeypatch.setattr(places, "CUDA_DEVICE", tmp_path if has_device else tmp_path / "none")
+        assert places.device_of("auto") == device
 
     @pytest.mark.parametrize("asked", ["cpu", "cuda"])
     def test_a_device_that_was_named_is_taken(self, asked):
-        assert cli._device(asked) == asked
+        assert places.device_of(asked) == asked
 
 
 class TestDoctor:

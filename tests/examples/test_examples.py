@@ -13,10 +13,10 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from surefoot.plan_file import plan_schema, read_plan
+from surefoot.files.plan_file import plan_schema, read_plan
+from surefoot.files.sweep_file import read_sweep, sweep_schema
 from surefoot.program import Program
 from surefoot.study.forecast import forecast
-from surefoot.sweep_file import read_sweep, sweep_schema
 from surefoot.workload import find_workload
 
 PROJECT = Path(__file__).resolve().parents[2]

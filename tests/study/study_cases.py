@@ -4,7 +4,7 @@ import json
 import re
 
 from surefoot.execution import Place, WorkerPool
-from surefoot.plan_file import parse_plan
+from surefoot.files.plan_file import parse_plan
 from surefoot.reports.journal import journal_markdown
 from surefoot.storage import Record
 from surefoot.study.loop import Study

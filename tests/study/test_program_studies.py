@@ -13,7 +13,7 @@ from study_cases import Cases, Ear, check_invariants, decisions, journal, verdic
 
 from surefoot.errors import PlanError, SurefootError, WorkloadError
 from surefoot.execution import Place, WorkerPool
-from surefoot.plan_file import parse_plan
+from surefoot.files.plan_file import parse_plan
 from surefoot.program import Program
 from surefoot.storage import Record
 from surefoot.study.afterwards import compare_arms

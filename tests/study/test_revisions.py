@@ -5,8 +5,8 @@ import shutil
 import pytest
 from study_cases import Cases, check_invariants, decisions, experiment, plan_of, plan_text, repeat, verdicts
 
+from surefoot.files.plan_file import parse_plan
 from surefoot.plan import confirming_seeds, exploring_seeds
-from surefoot.plan_file import parse_plan
 from surefoot.study.telling import _earlier_confirmations
 
 GAIN = experiment("gain", better={"gain": 5.0})

@@ -54,7 +54,8 @@ def luck(config, seed):
 
 def train(config, context):
     kept = Path(context.artifacts, "resume.txt")
-    begun = int(kept.read_text()) if context.resume and kept.exists() else 0
+    # Stopped at its very last step, it measures that one again: a run that ends must have told its metrics.
+    begun = min(int(kept.read_text()), config.steps - 1) if context.resume and kept.exists() else 0
     step = begun
     try:
         for step in range(begun + 1, config.steps + 1):

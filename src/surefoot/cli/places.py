@@ -56,7 +56,7 @@ def study_of(record: Record, name: str | None) -> StudyRow:
 
 def story_of(arguments: argparse.Namespace, name: str | None) -> Story:
     """The story of a study with a plan; raises RecordError for a sweep, which has none."""
-    from surefoot.plan_file import parse_plan
+    from surefoot.files.plan_file import parse_plan
     from surefoot.study.telling import read_story
 
     with open_record(arguments) as record:

@@ -66,7 +66,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """Prints what is installed, what is missing and how to get it."""
-    from surefoot.doctor import examination_text, examine
+    from surefoot.cli.doctor import examination_text, examine
 
     found = examine(arguments.home, data_root_of(arguments), arguments.store)
     if arguments.json:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the plan still needs."""
-    from surefoot.console import Console
-    from surefoot.plan_file import read_plan
+    from surefoot.cli.study_console import StudyConsole
+    from surefoot.files.plan_file import read_plan
     from surefoot.study.loop import Study
 
     plan = read_plan(arguments.plan)
-    console = Console(_workers(arguments))
+    console = StudyConsole(_workers(arguments))
     with _training(arguments, plan.study, console.noticed) as (record, place, engine):
         try:
             story = Study(plan, record, place).run(engine, console, wait_seconds=arguments.wait)
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def sweep(arguments: argparse.Namespace) -> int:
     """Does what the sweep still needs."""
-    from surefoot.sweep_console import SweepConsole
-    from surefoot.sweep_file import read_sweep, sweep_schema
+    from surefoot.cli.sweep_console import SweepConsole
+    from surefoot.files.sweep_file import read_sweep, sweep_schema
     from surefoot.sweeping.forecast import forecast_text
     from surefoot.sweeping.loop import Sweeping
 

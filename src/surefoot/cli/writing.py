@@ -13,7 +13,7 @@ from surefoot.errors import SurefootError
 
 def init(arguments: argparse.Namespace) -> int:
     """Writes a commented plan to start from."""
-    from surefoot.plan_template import plan_template
+    from surefoot.files.plan_template import plan_template
     from surefoot.workload import find_workload
 
     text = plan_template(find_workload(arguments.workload), arguments.workload)
@@ -33,7 +33,7 @@ def init(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Says what a plan means, what it could detect, and what is wrong with it."""
-    from surefoot.plan_file import plan_schema, read_plan
+    from surefoot.files.plan_file import plan_schema, read_plan
     from surefoot.study.forecast import forecast, forecast_text
 
     if arguments.schema:

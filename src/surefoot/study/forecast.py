@@ -8,9 +8,9 @@ from typing import Any
 
 from surefoot.comparison import Noise
 from surefoot.errors import SurefootError
+from surefoot.files.program_entry import is_seed_told
 from surefoot.plan import Experiment, Plan, Rule, SearchPlan, same_config
 from surefoot.program import Program
-from surefoot.program_entry import is_seed_told
 from surefoot.reports.story import Story
 from surefoot.stats.power import detectable_effect
 from surefoot.stats.sequential import race_thresholds

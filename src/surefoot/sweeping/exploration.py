@@ -571,12 +571,13 @@ class Exploration:
             if self._stopper is not None and not self._is_by_step:
                 curve = self._by_seed(trial)
             if self._stopper is not None:
-                self._stopper.recall(number, curve, self._status_now(trial, past))
+                self._stopper.recall(number, curve, self._status_now(trial))
             self._settle(trial, past, curve)
 
-    def _status_now(self, trial: Trial, past: Past) -> Status:
-        runs = past.runs[trial.number]
-        return runs[-1].status if runs else Status.INTERRUPTED
+    def _status_now(self, trial: Trial) -> Status:
+        """The trial's as a whole: one that is between two of its seeds has not ended."""
+        is_between = trial.state is TrialState.COMPLETE and len(trial.finals) < len(self._seeds)
+        return Status.INTERRUPTED if is_between or trial.state is TrialState.WAITING else Status(trial.state.value)
 
     def _settle(self, trial: Trial, past: Past, curve: dict[int, float]) -> None:
         runs = past.runs[trial.number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +50,7 @@ class Sweeping:
         )
         self.id = record.add_study(sweep.name, sweep.workload_name, kind="sweep")
         self._keeps_old = keeps_old
+        self._stops: Counter[str] = Counter()
 
     def story(self) -> SweepStory:
         """The sweep as the record tells it now."""
@@ -217,10 +219,18 @@ class Sweeping:
             # The engine tries it once more; where it comes to nothing because this process ends, the next one does.
             is_tried_again = outcome.is_worker_lost and outcome.task.key not in lost
             lost.add(outcome.task.key)
+            status, reason = outcome.status, outcome.reason
+            if changed[-1] or is_tried_again:
+                status = Status.INTERRUPTED
+            elif status is Status.INTERRUPTED and not engine.is_interrupted:
+                self._stops[outcome.task.key] += 1
+                stops = self._stops[outcome.task.key]
+                if stops > self.sweep.retries:
+                    status, reason = Status.FAILED, f"stopped from outside {stops} times ({reason})"
             self.record.finish_run(
                 run_ids[outcome.task.key],
-                status=Status.INTERRUPTED if changed[-1] or is_tried_again else outcome.status,
-                reason=outcome.reason,
+                status=status,
+                reason=reason,
                 measurements=outcome.measurements,
                 facts=outcome.facts,
                 checkpoints=outcome.checkpoints,

@@ -41,6 +41,7 @@ INTERPRETER = re.compile(r"(python|pypy)\d*(\.\d+)?|ba?sh|zsh|Rscript|julia|perl
 # Options of python and of the shells whose value is the next argument.
 WITH_VALUE = ("-W", "-X", "-o", "--check-hash-based-pycs")
 WORDS_LENGTH = 200
+PASSWORD = re.compile(r"://[^/@\s:]*:(?!\$\{)[^/@\s]+@")  # of a URL, written out
 
 
 def workload_of(program: Program) -> Workload:
@@ -62,7 +63,8 @@ def workload_of(program: Program) -> Workload:
 
 def check_program(program: Program, names: tuple[str, ...] = ()) -> None:
     """Raises WorkloadError for what can be known to be wrong before anything runs: a script that is not there, a
-    macro or pattern that means nothing, a metric nobody could tell. `names` are the settings a config may have.
+    macro or pattern that means nothing, a metric nobody could tell, a password in a URL that would come on record.
+    `names` are the settings a config may have.
     """
     if bool(program.command) == bool(program.function):
         raise WorkloadError(
@@ -71,11 +73,22 @@ def check_program(program: Program, names: tuple[str, ...] = ()) -> None:
     if not program.metrics:
         raise WorkloadError("a program must name the metrics it tells; got none")
     check_readers(program)
+    _check_passwords(program)
     if program.function:
         check_function(program)
     else:
         check_command(program, names)
         _check_script(program)
+
+
+def _check_passwords(program: Program) -> None:
+    said = [(f"the variable {name}", value) for name, value in program.environment.items()]
+    for where, text in (*said, *(("the command", part) for part in program.command)):
+        if PASSWORD.search(text):
+            raise WorkloadError(
+                f"what is kept on record must hold no password; take the URL's out of {where}, and give it to surefoot "
+                "by a variable of its own environment: the script inherits that, and a command may say ${envvar:NAME}"
+            )
 
 
 def mistake_in(program: Program) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from surefoot.cli.screen import Screen, duration
 from surefoot.execution import Outcome, Task
 from surefoot.reports.sweep_sentences import chosen_sentences, standing_sentence, trial_sentence
 from surefoot.reports.sweep_story import SweepStory
 from surefoot.run import Status
-from surefoot.screen import Screen, duration
 from surefoot.sweeping.exploration import Exploration
 from surefoot.sweeping.trials import Trial, TrialState
 

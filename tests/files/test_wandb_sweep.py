@@ -12,17 +12,17 @@ import pytest
 
 import surefoot
 from surefoot.errors import PlanError
+from surefoot.files.plan_document import PlanDocument
+from surefoot.files.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.parameter import Parameter
-from surefoot.plan_document import PlanDocument
 from surefoot.program import Program
 from surefoot.sweep import Stopping, Sweep
-from surefoot.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.workload import RunContext
 from surefoot.workloads.arguments import spoken
 from surefoot.workloads.program import check_program, workload_of
 
 CASES = Path(__file__).parent / "wandb_cases"
-EXAMPLE = Path(__file__).parents[1] / "examples" / "any_script" / "wandb"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "any_script" / "wandb"
 STAND_INS = Path(surefoot.__file__).parent / "standins"
 
 MINIMAL = """\

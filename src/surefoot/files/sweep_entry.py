@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from surefoot.entry import Entries, Finite, Name, Positive, Strict
-from surefoot.program_entry import ProgramEntry
+from surefoot.files.entry import Entries, Finite, Name, Positive, Strict
+from surefoot.files.program_entry import ProgramEntry
 
 MOST_SEEDS = 90
 

@@ -6,14 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from surefoot.entry import came, hinted, shaped
 from surefoot.errors import PlanError, SurefootError, quoted
-from surefoot.plan_document import Path_, PlanDocument
-from surefoot.ranges import RangeEntry
+from surefoot.files.entry import came, hinted, shaped
+from surefoot.files.plan_document import Path_, PlanDocument
+from surefoot.files.ranges import RangeEntry
+from surefoot.files.sweep_entry import (
+    METHOD_WORDS,
+    RULE_WORDS,
+    STOPPING_KEYS,
+    STOPPING_WORDS,
+    SpaceEntry,
+    StoppingEntry,
+)
 from surefoot.search.methods import check_method
 from surefoot.search.stopping import check_stopping
 from surefoot.sweep import METHODS, STOPPING_RULES, Method, Stopping
-from surefoot.sweep_entry import METHOD_WORDS, RULE_WORDS, STOPPING_KEYS, STOPPING_WORDS, SpaceEntry, StoppingEntry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

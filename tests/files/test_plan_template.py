@@ -7,8 +7,8 @@ from dataclasses import make_dataclass
 
 import pytest
 
-from surefoot.plan_file import parse_plan
-from surefoot.plan_template import plan_template
+from surefoot.files.plan_file import parse_plan
+from surefoot.files.plan_template import plan_template
 from surefoot.run import Metric
 from surefoot.space import SearchSpace, boolean, choice, integer, real
 from surefoot.workload import WORKLOADS, Workload, find_workload

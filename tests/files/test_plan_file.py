@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from surefoot.errors import PlanError, SurefootError, WorkloadError
+from surefoot.files.plan_file import parse_plan, plan_schema, read_plan
 from surefoot.plan import Plan
-from surefoot.plan_file import parse_plan, plan_schema, read_plan
 
 PLAN = """\
 study: walk

@@ -9,9 +9,9 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import Field
 
-from surefoot.entry import Positive, Strict, came, hinted, name_mistake, shaped
 from surefoot.errors import WorkloadError, quoted
-from surefoot.plan_document import Path_, PlanDocument
+from surefoot.files.entry import Positive, Strict, came, hinted, name_mistake, shaped
+from surefoot.files.plan_document import Path_, PlanDocument
 from surefoot.program import Passing, Program, Reader, Reading
 from surefoot.run import Metric
 from surefoot.workloads.arguments import JSON_FILE, PLACEHOLDER, YAML_FILE, split_command

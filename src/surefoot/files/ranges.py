@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from surefoot.entry import Strict, came, shaped
 from surefoot.errors import SpaceError
+from surefoot.files.entry import Strict, came, shaped
+from surefoot.files.plan_document import Path_, PlanDocument
+from surefoot.files.range_text import range_in
 from surefoot.parameter import LARGEST, Parameter, choice
-from surefoot.plan_document import Path_, PlanDocument
-from surefoot.range_text import range_in
 
 LOWEST, HIGHEST = ("min", "low", "lower"), ("max", "high", "upper")
 

@@ -30,7 +30,13 @@ NEEDED = (
     "optuna",
     "cmaes",
 )
-EXTRAS: Mapping[str, str] = {"torch": "torch", "scikit-learn": "torch", "psycopg": "postgresql", "ray": "ray", "mlflow-skinny": "mlflow"}
+EXTRAS: Mapping[str, str] = {
+    "torch": "torch",
+    "scikit-learn": "torch",
+    "psycopg": "postgresql",
+    "ray": "ray",
+    "mlflow-skinny": "mlflow",
+}
 LEAST_FREE_GIB = 1.0
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from surefoot.errors import nearest, quoted
-from surefoot.plan_document import Path_, PlanDocument, kind_of
+from surefoot.files.plan_document import Path_, PlanDocument, kind_of
 
 MOST_NAME_BYTES = 200
 # What lies in a home beside the folders of studies and sweeps.

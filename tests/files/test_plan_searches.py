@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from surefoot.errors import PlanError
-from surefoot.plan_file import parse_plan, plan_schema
+from surefoot.files.plan_file import parse_plan, plan_schema
 from surefoot.sweep import Method, Stopping
 
 PLAN = """\

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from surefoot.entry import Entries, Finite, Name, Positive, Strict
-from surefoot.plan_document import Path_
-from surefoot.program_entry import ProgramEntry
-from surefoot.search_entry import complete_schema
-from surefoot.sweep_entry import MOST_SEEDS, AtLeastOne, SpaceEntry
+from surefoot.files.entry import Entries, Finite, Name, Positive, Strict
+from surefoot.files.plan_document import Path_
+from surefoot.files.program_entry import ProgramEntry
+from surefoot.files.search_entry import complete_schema
+from surefoot.files.sweep_entry import MOST_SEEDS, AtLeastOne, SpaceEntry
 
 MOST_ARMS = 100
 

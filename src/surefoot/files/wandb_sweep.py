@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from surefoot.entry import folder_name_mistake
 from surefoot.errors import nearest, quoted
+from surefoot.files.entry import folder_name_mistake
+from surefoot.files.plan_document import Path_, PlanDocument, kind_of
+from surefoot.files.wandb_parameter import Found, read_parameter
 from surefoot.parameter import Parameter, choice
-from surefoot.plan_document import Path_, PlanDocument, kind_of
 from surefoot.program import Program, Reader
 from surefoot.run import Metric
 from surefoot.space import SearchSpace
 from surefoot.sweep import Method, Stopping, Sweep, SweepBudget
-from surefoot.wandb_parameter import Found, read_parameter
 
 # The keys of W&B's schema: sweeps 0.3.0, config/schema.json.
 TOP_KEYS = (

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from surefoot.cli.screen import Screen, duration
+from surefoot.cli.sweep_console import trial_line
 from surefoot.execution import Outcome, Task
 from surefoot.reports.sentences import claim_sentence, decision_sentence, overall_sentence, verdict_sentences
 from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Metric, Status
-from surefoot.screen import Screen, duration
-from surefoot.sweep_console import trial_line
 from surefoot.sweeping.exploration import Exploration
 from surefoot.sweeping.trials import Trial
 
 
-class Console:
+class StudyConsole:
     """Listens to a study and tells it on a screen.
 
     The time left is an upper bound: most races end before their last look.

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from surefoot.entry import came, hinted, name_mistake
 from surefoot.errors import SpaceError, WorkloadError, quoted
+from surefoot.files.entry import came, hinted, name_mistake
+from surefoot.files.plan_document import Path_, PlanDocument
+from surefoot.files.ranges import Asked, Fixed, read_setting
+from surefoot.files.settings import Settings
+from surefoot.files.sweep_entry import SpaceEntry, SweepEntry
 from surefoot.parameter import MOST_LEVELS
-from surefoot.plan_document import Path_, PlanDocument
-from surefoot.ranges import Asked, Fixed, read_setting
 from surefoot.run import Metric
-from surefoot.settings import Settings
 from surefoot.space import Constraint, Parameter, SearchSpace, constraint
-from surefoot.sweep_entry import SpaceEntry, SweepEntry
 from surefoot.workload import Workload, as_config
 
 # How many draws are tried before a constraint, or a config to begin with, is called impossible.

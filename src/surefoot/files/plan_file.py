@@ -9,8 +9,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surefoot.entry import came, folder_name_mistake, hinted, name_mistake, shaped
 from surefoot.errors import SpaceError, SurefootError, WorkloadError, quoted
+from surefoot.files.entry import came, folder_name_mistake, hinted, name_mistake, shaped
+from surefoot.files.plan_document import Path_, PlanDocument, read_text
+from surefoot.files.plan_entry import (
+    ENTRIES,
+    MOST_ARMS,
+    REASONS,
+    ExpectEntry,
+    ExperimentEntry,
+    PlanEntry,
+    SearchEntry,
+    plan_schema,
+)
+from surefoot.files.program_entry import ProgramEntry, ProgramReader
+from surefoot.files.search_entry import SearchReader
+from surefoot.files.settings import Settings, plain_value_mistake
+from surefoot.files.sweep_entry import MOST_SEEDS
+from surefoot.files.sweep_space import SpaceReader
 from surefoot.plan import (
     Arm,
     Budget,
@@ -23,25 +39,9 @@ from surefoot.plan import (
     looks_up_to,
     same_config,
 )
-from surefoot.plan_document import Path_, PlanDocument, read_text
-from surefoot.plan_entry import (
-    ENTRIES,
-    MOST_ARMS,
-    REASONS,
-    ExpectEntry,
-    ExperimentEntry,
-    PlanEntry,
-    SearchEntry,
-    plan_schema,
-)
 from surefoot.program import Program
-from surefoot.program_entry import ProgramEntry, ProgramReader
 from surefoot.run import Metric
-from surefoot.search_entry import SearchReader
-from surefoot.settings import Settings, plain_value_mistake
 from surefoot.space import SearchSpace
-from surefoot.sweep_entry import MOST_SEEDS
-from surefoot.sweep_space import SpaceReader
 from surefoot.workload import Workload, as_config, find_workload
 
 __all__ = ["parse_plan", "plan_schema", "read_plan"]

@@ -1,4 +1,4 @@
-"""Runs the command line, and dies by kill -9 at the n-th write to its record, if asked to: `7b` before it, `7` after."""
+"""Runs the command line, and dies by kill -9 at the n-th write to its record: `7b` right before it, `7` after it."""
 
 import contextlib
 import os

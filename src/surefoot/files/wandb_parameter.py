@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from surefoot.errors import nearest, quoted
+from surefoot.files.plan_document import kind_of
 from surefoot.parameter import Parameter, boolean, choice, integer, real
-from surefoot.plan_document import kind_of
 
 # The keys of every distribution: those it must have, then those it may have (sweeps 0.3.0, config/schema.json).
 DISTRIBUTIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surefoot.entry import came, folder_name_mistake, hinted, name_mistake, shaped
 from surefoot.errors import SurefootError
-from surefoot.plan_document import Path_, PlanDocument, read_text
+from surefoot.files.entry import came, folder_name_mistake, hinted, name_mistake, shaped
+from surefoot.files.plan_document import Path_, PlanDocument, read_text
+from surefoot.files.program_entry import ProgramEntry, ProgramReader, is_seed_told
+from surefoot.files.search_entry import SearchReader, complete_schema
+from surefoot.files.sweep_entry import ENTRIES, ConfirmEntry, Goal, SweepEntry, SweepMetricEntry
+from surefoot.files.sweep_space import SpaceReader
+from surefoot.files.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.program import Program
-from surefoot.program_entry import ProgramEntry, ProgramReader, is_seed_told
 from surefoot.run import Metric
-from surefoot.search_entry import SearchReader, complete_schema
 from surefoot.sweep import Confirmation, Method, Sweep, SweepBudget
-from surefoot.sweep_entry import ENTRIES, ConfirmEntry, Goal, SweepEntry, SweepMetricEntry
-from surefoot.sweep_space import SpaceReader
-from surefoot.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.workload import Workload, find_workload
 
 USUAL_TRIALS = 50

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from surefoot.errors import PlanError, SurefootError
+from surefoot.files.program_entry import ReadEntry
+from surefoot.files.ranges import RangeEntry
+from surefoot.files.sweep_entry import ConfirmEntry, StoppingEntry, SweepBudgetEntry, SweepEntry
+from surefoot.files.sweep_file import parse_sweep, read_sweep, sweep_schema
 from surefoot.program import Reader
-from surefoot.program_entry import ReadEntry
-from surefoot.ranges import RangeEntry
 from surefoot.sweep import METHODS, STOPPING_RULES, Confirmation, Method, Stopping, Sweep, SweepBudget, sweep_of
-from surefoot.sweep_entry import ConfirmEntry, StoppingEntry, SweepBudgetEntry, SweepEntry
-from surefoot.sweep_file import parse_sweep, read_sweep, sweep_schema
 
 SWEEP = """\
 sweep: fashion-lr
@@ -795,7 +795,7 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path_factory, data):
 
 
 def test_the_page_shows_every_key_and_its_example_is_a_sweep(folder):
-    page = (Path(__file__).parents[1] / "docs" / "sweep.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
     sweep = parsed(folder, page.split("```yaml\n")[1].split("```")[0])
     assert sweep.space.names() == ("lr", "batch_size", "optimizer", "momentum")
     told = set(re.findall(r"\w+", page))
@@ -805,6 +805,6 @@ def test_the_page_shows_every_key_and_its_example_is_a_sweep(folder):
 
 
 def test_the_example_is_a_sweep_that_fits_the_schema():
-    example = Path(__file__).parents[1] / "examples" / "sweep_fashion.yaml"
+    example = Path(__file__).parents[2] / "examples" / "sweep_fashion.yaml"
     assert read_sweep(example).stopping.rule == "asha"
     jsonschema.validate(YAML(typ="safe", pure=True).load(example.read_text(encoding="utf-8")), sweep_schema())

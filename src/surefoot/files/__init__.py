@@ -1,0 +1,1 @@
+"""What people write: plans and sweeps read from YAML, ours and W&B's, every mistake named by its line."""

@@ -1,0 +1,1 @@
+"""The sweep's loop: registered, explored, put to fresh seeds, told."""

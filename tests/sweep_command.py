@@ -173,7 +173,7 @@ def check_record(record, name="s", retries=2):
     complete = Counter(run.key for run in runs if run.status is Status.COMPLETE)
     assert not [key for key, n in complete.items() if n > 1], "no config and seed is complete twice"
     for key in {run.key for run in runs}:
-        attempts = sorted(run.attempt for run in runs if run.key == key)
-        assert attempts == list(range(1, len(attempts) + 1)), "every attempt is counted"
+        attempts = [run.attempt for run in runs if run.key == key]
+        assert len(attempts) == len(set(attempts)), "every attempt is counted"
         assert len(attempts) <= 2 * (1 + retries)
     return runs

@@ -161,7 +161,11 @@ def test_adding_seeds_after_the_last_look_changes_nothing(more):
     assert (found.answer, found.p, found.n, found.decision) == (spent.answer, spent.p, 8, spent.decision)
 
 
-@given(st.permutations(range(3)), st.permutations(range(2)), st.permutations(range(3)), st.floats(-3, 3))
+# A mean of nothing is a tie that rounding decides, and sums in another order round otherwise.
+MEANS = st.floats(-3, 3).filter(lambda mean: abs(mean) > 1e-9)
+
+
+@given(st.permutations(range(3)), st.permutations(range(2)), st.permutations(range(3)), MEANS)
 def test_the_order_of_seeds_within_a_look_does_not_matter(first, second, third, mean):
     order = [*first, *(3 + k for k in second), *(5 + k for k in third)]
     plain = gains(mean)

@@ -94,7 +94,7 @@ class Program:
         """Names it in a run's key: two programs with one identity train the same, however listened to."""
         said = self.definition()
         # The names of its metrics too: a run that measured others cannot answer for it.
-        trains = {**{name: said[name] for name in TRAINS}, "metrics": [metric.name for metric in self.metrics]}
+        trains = {**{name: said[name] for name in TRAINS}, "metrics": sorted(metric.name for metric in self.metrics)}
         return f"program {self.name} {hashlib.sha256(canonical_json(trains).encode()).hexdigest()[:12]}"
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweep_command import Bench, check_record, ended, is_alive, wait_until
 
-from surefoot.storage import Record
+from sweep_command import Bench, check_record, ended, is_alive, wait_until
 
 HERE = Path(__file__).parent
 UNIT = {"min": 0.0, "max": 1.0}
@@ -53,18 +52,19 @@ def told(bench):
 # --- the coordinator dies --------------------------------------------------------------------------------------------
 
 
-class TestKilledAtAWrite:
-    @pytest.fixture(scope="class")
-    def whole(self, tmp_path_factory):
-        """The sweep when nothing happens: its trials, what was chosen, what was trained."""
-        bench = Bench(tmp_path_factory.mktemp("whole"))
-        assert bench.go(**CONFIRMED).code == 0
-        return told(bench), bench.json()["chosen"], Counter(bench.log())
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The sweep when nothing happens: its trials, what was chosen, what was trained."""
+    bench = Bench(tmp_path_factory.mktemp("undisturbed"))
+    assert bench.go(**CONFIRMED).code == 0
+    return told(bench), bench.json()["chosen"], Counter(bench.log())
 
+
+class TestKilledAtAWrite:
     # The command's 24 writes: its study, lock and revision, two for each run, and the states between.
     @pytest.mark.parametrize("at", ["2", "5b", "6b", "7", "8b", "8", "11", "15b", "17", "20b", "22"])
-    def test_it_goes_on_as_if_nothing_had_happened(self, make, whole, at):
-        trials, chosen, trained = whole
+    def test_it_goes_on_as_if_nothing_had_happened(self, make, undisturbed, at):
+        trials, chosen, trained = undisturbed
         bench = make()
         assert ended(bench.start(at=at, **CONFIRMED)).code == -signal.SIGKILL
         assert bench.go(**CONFIRMED).code == 0
@@ -161,16 +161,16 @@ def test_a_config_that_kills_the_coordinator_is_given_up_after_its_retries_and_t
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_is_an_interrupt_and_the_next_command_goes_on(make, number):
     bench = make()
-    sweep = {"base": {"pause": 0.3}}
+    sweep = {"base": {"pause": 0.6}}
     process = bench.start(workers=2, **sweep)
-    wait_until(bench.log, "a run is trained")
+    wait_until(lambda: len(bench.log("begun.log")) == 4, "two runs are trained and two begun")
     process.send_signal(number)
     said = ended(process)
     assert said.code == 130
     assert said.lines[-1].endswith("Run the same command again to go on")
     assert "go on" in bench.ask("status", "s").out
     assert bench.scripts() == []
-    assert bench.go(**sweep).code == 0
+    assert bench.go(workers=2, **sweep).code == 0
     assert [trial["state"] for trial in bench.trials] == ["COMPLETE"] * 4
     assert set(Counter(bench.log()).values()) == {1}
 

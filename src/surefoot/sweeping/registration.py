@@ -126,7 +126,7 @@ def printed_otherwise(runs: Iterable[Run], identity: str, prints: Prints | None)
         if prints is None or run.status is Status.RUNNING:
             continue
         if run.workload != identity:
-            return f"{PRINTED_OTHERWISE} arguments or environment of the program"
+            return f"{PRINTED_OTHERWISE} arguments, environment or metrics of the program"
         if run.provenance.data_fingerprint != prints.data:
             return f"{PRINTED_OTHERWISE} data"
         if run.provenance.code_fingerprint != prints.code:

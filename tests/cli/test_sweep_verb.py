@@ -1,6 +1,7 @@
-"""`surefoot sweep` from outside: bad scripts, words to misread, mistaken files, edits on the way, odd homes and names."""
+"""`surefoot sweep` from outside: bad scripts, misread words, mistaken files, edits on the way, odd homes and names."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -116,7 +117,7 @@ def test_a_script_that_changes_in_the_middle_ends_the_sweep_and_spoils_no_trial(
     said = bench.go(budget={"trials": 9})
     assert said.code == 2
     assert "the code changed while it was trained with" in said.lines[-1]
-    assert states(bench) == {0: "COMPLETE", 1: "COMPLETE", 2: "WAITING"}
+    assert states(bench) == {0: "COMPLETE", 1: "COMPLETE"}
     bench.write(SCRIPT)
     assert bench.go().code == 0
     assert set(states(bench).values()) == {"COMPLETE"} and len(bench.trials) == 4
@@ -131,10 +132,14 @@ names = [name for name in os.environ if name.startswith("V_")]
 open("told.jsonl", "a").write(json.dumps([sys.argv[1:], {n: os.environ[n] for n in names}, config]) + "\\n")
 print("loss: 1")
 """
-NAMES = ["$(touch${IFS}pwned)", "`id`", "a;b", "a|b&c", "x>pwned", "*", "~", "'q'", '"d"', "ünï", "a.b", "{c}", "${env}",
-         "#x", "!x", "\\n", "%s"]  # fmt: skip
-VALUES = ["; touch pwned", "$(touch pwned)", "`touch pwned`", "a\nb", "-rf", "--", "", "'", '"', "{v}", "{seed}", "${env}",
-          "${args}", "*", "~", "ünï 🚀", "=", "a=b", "&& touch pwned", "> pwned", "null", "\\", "\t", "0x10", "1e3"]  # fmt: skip
+NAMES = [
+    "$(touch${IFS}pwned)", "`id`", "a;b", "a|b&c", "x>pwned", "*", "~", "'q'", '"d"', "ünï", "a.b", "{c}", "${env}",
+    "#x", "!x", "\\n", "%s",
+]  # fmt: skip
+VALUES = [
+    "; touch pwned", "$(touch pwned)", "`touch pwned`", "a\nb", "-rf", "--", "", "'", '"', "{v}", "{seed}", "${env}",
+    "${args}", "*", "~", "ünï 🚀", "=", "a=b", "&& touch pwned", "> pwned", "null", "\\", "\t", "0x10", "1e3",
+]  # fmt: skip
 
 
 def told(bench):
@@ -211,8 +216,6 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_the_file_is_one_line_that_names_its_place(bench, mistake):
-    import re
-
     changes, says = MISTAKES[mistake]
     said = bench.go(**changes)
     assert said.code == 2 and len(said.lines) == 1
@@ -234,7 +237,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (b"a: [", "sweep.yaml:1: "),
         (b"\x89PNG\r\n\x1a\n\0\0", "must be UTF-8 text"),
         (BOMB.encode(), "is too large or too deep for a sweep"),
-        (b"[" * 5000, "too deep"),
+        (b"[" * 1200, "too deep"),
         (b'sweep: !!python/object/apply:os.system ["touch pwned"]', "YAML tag"),
         (b"x" * 400_000, "must have at most 300,000 bytes"),
     ],
@@ -320,10 +323,9 @@ class TestEdited:
     def test_a_metric_that_earlier_runs_did_not_measure_leaves_them_out_also_in_a_sweep_of_another_name(self, bench):
         bench.write(SCRIPT + "print('cost: 3')")
         bench.go()
+        metrics = {"loss": {"goal": "minimize"}, "cost": {"goal": "minimize"}}
         for name in ("s", "t"):
-            said = bench.go(
-                sweep=name, metrics={"loss": {"goal": "minimize"}, "cost": {"goal": "minimize"}}, objective="cost"
-            )
+            said = bench.go("--keep-trials", sweep=name, metrics=metrics, objective="cost")
             assert said.code == 0, said.err
             assert ("4 earlier trials do not count: measured no cost" in said.err) == (name == "s")
             trials = json.loads(bench.ask("journal", name, "--json").out)["trials"]
@@ -342,7 +344,7 @@ class TestEdited:
 # --- homes, names, ends ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["été 2026", "🚀", "a b; rm -rf", "%s {x} $HOME", "<b>&amp;", "'quoted\"", "trial 1"])
+@pytest.mark.parametrize("name", ["été 🚀", "a b; rm -rf", "%s {x} $HOME <b>&amp;", "'quoted\""])
 def test_a_sweep_may_have_any_name_that_can_be_a_folder(bench, name):
     assert bench.go(sweep=name, budget={"trials": 2}).code == 0
     assert (bench.home / name / "journal.md").exists()

@@ -15,7 +15,14 @@ LONGEST_PAUSE_SECONDS = 3.0
 # What PostgreSQL says of a state that passes: connections cut (08), shutting down, crashed, starting up, idle for too
 # long (57P, 25P03), chosen to give way (40), too many connections (53300), a lock waited for too long (55P03).
 PASSING_STATES = ("08", "57P", "25P03", "40001", "40P01", "53300", "55P03")
-PASSING_AT_FIRST = ("starting up", "shutting down", "recovery mode", "not yet accepting", "too many clients", "terminating connection")
+PASSING_AT_FIRST = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "not yet accepting",
+    "too many clients",
+    "terminating connection",
+)
 
 T = TypeVar("T")
 

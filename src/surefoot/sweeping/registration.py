@@ -113,8 +113,13 @@ def recorded_prints(record: Record, study_id: int) -> Prints | None:
 
 def trainings_of(record: Record, study_id: int, runs: Iterable[Run]) -> set[str]:
     """The keys of the runs that the study trained itself; one that was broken off is tried again, and counts then."""
+    return {run.key for run in own_runs(record, study_id, runs) if run.status is not Status.INTERRUPTED}
+
+
+def own_runs(record: Record, study_id: int, runs: Iterable[Run]) -> list[Run]:
+    """Those of the runs that the study trained itself, each once; the others were there before."""
     own = {use.run_id for use in record.uses(study_id) if use.is_own}
-    return {run.key for run in runs if run.status is not Status.INTERRUPTED and run.id in own}
+    return [run for run in {run.id: run for run in runs}.values() if run.id in own]
 
 
 def printed_otherwise(runs: Iterable[Run], identity: str, prints: Prints | None) -> str:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -63,7 +65,7 @@ def a_sweep(trials: int, measurements: int = MEASUREMENTS):
     return parse_sweep("\n".join(lines) + "\n", str(Path(__file__).with_suffix(".yaml")))
 
 
-def ours(trials: int, measurements: int, home: Path) -> dict[str, float]:
+def ours(trials: int, measurements: int, home: Path, workers: int = 1) -> dict[str, float]:
     """Seconds of the whole sweep, of the sweep after its first ten trials, and of what came before them."""
     from surefoot.execution import Place, WorkerPool
     from surefoot.storage import Record
@@ -78,7 +80,7 @@ def ours(trials: int, measurements: int, home: Path) -> dict[str, float]:
 
     clock = Clock()
     began = time.perf_counter()
-    with WorkerPool(1, threads=1) as pool, Record.open(home) as record:
+    with WorkerPool(workers, threads=1) as pool, Record.open(home) as record:
         story = Sweeping(a_sweep(trials, measurements), record, Place(home=home)).run(pool, clock)
         assert story.runs == {"complete": trials}, story.runs
     done = time.perf_counter()
@@ -112,6 +114,19 @@ def optunas(trials: int, kind: str, folder: Path) -> float:
     return (ended[-1] - ended[9]) / (trials - 10)
 
 
+def flush_ms(folder: Path) -> float:
+    """Milliseconds until four kilobytes are on this disk, the median of 200."""
+    taken = []
+    with (folder / "flushed").open("wb") as file:
+        for _ in range(200):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(taken)
+
+
 def in_a_process(*arguments: object) -> dict[str, float]:
     """What this script says of one part, run by itself, so that memory and caches are its own."""
     line = [sys.executable, __file__, "--part", *map(str, arguments)]
@@ -124,6 +139,8 @@ def part(name: str, count: int, folder: Path) -> dict[str, float]:
 
     if name == "ours":
         return ours(count, MEASUREMENTS, folder / "ours")
+    if name == "ours-2":
+        return ours(count, MEASUREMENTS, folder / "ours-2", workers=2)
     if name in ("sqlite", "journal"):
         return {"steady": optunas(count, name, folder)}
     # "long" trains and "resume" finds all of it done; both tell their own peak memory, the workers' apart.
@@ -147,6 +164,8 @@ def main() -> int:
         mine = in_a_process("ours", arguments.trials, folder)
         sqlite = in_a_process("sqlite", arguments.optuna_trials, folder)
         journal = in_a_process("journal", arguments.optuna_trials, folder)
+        two = in_a_process("ours-2", arguments.trials, folder)
+        flush = flush_ms(Path(folder))
         long = in_a_process("long", arguments.long, folder)
         resumed = in_a_process("resume", arguments.long, folder)
     trials = f"{arguments.trials:,} trials"
@@ -157,6 +176,8 @@ def main() -> int:
         at_most(longer, "MB, peak of the coordinator", long["peak_mb"], MEMORY_MB),
         at_most(longer, "s to take it up again, whole process", resumed["seconds"], RESUME_SECONDS),
         Figure(cell="also measured", what="trials a second, ours", value=1 / mine["steady"]),
+        Figure(cell="also measured", what="trials a second, ours with two workers", value=1 / two["steady"]),
+        Figure(cell="also measured", what="ms to flush 4 kB to this disk", value=flush),
         Figure(cell="also measured", what="trials a second, Optuna on SQLite", value=1 / sqlite["steady"]),
         Figure(cell="also measured", what="trials a second, Optuna's journal file", value=1 / journal["steady"]),
         Figure(cell="also measured", what="s to the first trial, ours", value=mine["to_first"]),

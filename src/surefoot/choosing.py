@@ -123,7 +123,7 @@ def fitted(confirmation: Confirmation, runs: int | None, *, has_base: bool = Fal
             top -= 1
         else:
             seeds -= 1
-    return Confirmation(top=top, seeds=seeds)
+    return replace(confirmation, top=top, seeds=seeds)
 
 
 def exploring_share(runs: int, confirmation: Confirmation = DEFAULT, *, has_base: bool = False) -> int:

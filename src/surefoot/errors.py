@@ -8,7 +8,7 @@ SurefootError
 │   ├── SealedSplitError  the test split was asked for outside finalise
 │   └── RunFailed       a script ended badly; the message is its run's reason
 ├── RecordError         the record cannot be opened, read or written
-│   └── HomeBusyError   another `surefoot run` works in this home
+│   └── HomeBusyError   another coordinator works in this home, or on this study
 ├── ClusterError        the machines that runs should be sent to cannot be reached, or cannot take them
 ├── StatisticsError     numbers that no test can be made of
 └── MissingExtraError   an optional library is not installed
@@ -67,7 +67,7 @@ class RecordError(SurefootError):
 
 
 class HomeBusyError(RecordError):
-    """Another `surefoot run` works in this home."""
+    """Another coordinator works in this home, or on this study."""
 
 
 class ClusterError(SurefootError):

@@ -65,7 +65,7 @@ class Confirmation:
 class SweepBudget:
     """The most a sweep may spend; None is no limit.
 
-    `runs` counts trainings, the confirmation's included; `trials` counts proposed configs.
+    `runs` and `hours` count trainings, the confirmation's included; `trials` counts proposed configs.
     """
 
     trials: int | None = None

@@ -110,7 +110,7 @@ class TestTwoAtOnce:
         wait_until(lambda: trained(tmp_path), "the first works")
         second = surefoot("run", slow_plan, "--workers", 1)
         assert second.code == 2
-        assert re.search(rf"one `surefoot run` at a time; process {child.pid} on .*, study climb, since", second.err)
+        assert re.search(rf"one coordinator at a time; process {child.pid} on .*, study climb, since", second.err)
         assert len(second.err.splitlines()) == 1
         assert surefoot("status").code == 0, "reading goes on meanwhile"
         assert surefoot("journal", "--json").json["phase"]

@@ -49,7 +49,7 @@ def test_a_second_coordinator_is_told_who_works_on_the_study(url):
         with pytest.raises(HomeBusyError) as error, record.study_lock(record.add_study("s", "w")):
             pass
         assert "\n" not in str(error.value)
-        for words in ('study "s" must have one `surefoot run`', f"process {holder.pid} on {socket.gethostname()}"):
+        for words in ('study "s" must have one coordinator', f"process {holder.pid} on {socket.gethostname()}"):
             assert words in str(error.value)
 
 

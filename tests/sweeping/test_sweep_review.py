@@ -208,6 +208,27 @@ def test_a_rung_is_counted_on_where_a_promoted_trial_goes_on(bench):
     assert [(t.state, t.reason) for t in counting.trials] == [(t.state, t.reason) for t in by_step.trials]
 
 
+class TestHours:
+    def test_those_of_a_budget_hold_the_fresh_seeds_too(self, bench):
+        budget = SweepBudget(hours=1.5 / 3600)
+        base = {"noise": 0.1, "pause_ms": 10}
+        story = bench.run(a_sweep(method=RANDOM, budget=budget, base=base, confirmation=Confirmation(top=3, seeds=3)))
+        assert story.fresh_runs > 0
+        assert story.chosen.estimate is not None
+        assert "kept for fresh seeds" in story.ending
+        spent = {run.id: run.provenance.wall_seconds for run in bench.record.runs(1)}
+        # A run that is begun is trained to its end.
+        assert sum(spent.values()) <= 1.5 + 2 * max(spent.values())
+
+    def test_what_another_sweep_trained_costs_none(self, bench):
+        sweep = a_sweep(trials=5, method=RANDOM, base={"pause_ms": 20})
+        bench.run(dataclasses.replace(sweep, name="another"))
+        hours = SweepBudget(trials=8, hours=0.2 / 3600)
+        bench.run(dataclasses.replace(sweep, budget=dataclasses.replace(hours, trials=5)))
+        bench.reopen()
+        assert len(bench.run(dataclasses.replace(sweep, budget=hours)).trials) > 5
+
+
 class TestStoppedFromOutside:
     ONCE = (
         "import os, signal, time\n"

@@ -32,7 +32,12 @@ def run(arguments: argparse.Namespace) -> int:
     console = StudyConsole(_workers(arguments))
     with _training(arguments, plan.study, console.noticed) as (record, place, engine):
         try:
-            story = Study(plan, record, place).run(engine, console, wait_seconds=arguments.wait)
+
+            def say_waiting(owner: object) -> None:
+                console.noticed(f"another surefoot works on {plan.study} ({owner or 'unknown'}); waiting for it")
+
+            study = Study(plan, record, place, wait_seconds=arguments.wait, on_wait=say_waiting)
+            story = study.run(engine, console, wait_seconds=arguments.wait)
         finally:
             console.close()
         _write_journal(story, arguments.home / plan.study / "journal.md")

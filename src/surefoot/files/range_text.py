@@ -53,10 +53,12 @@ def range_in(text: str, name: str) -> dict[str, Any] | None:
 
     Raises SpaceError, as the rest of a sentence, for a call that is nearly one.
     """
-    called = re.match(r"\s*([A-Za-z_][\w.]*)\s*\(.*\)\s*$", text, re.DOTALL)
+    called = re.match(r"\s*([A-Za-z_][\w.]*)\s*\(", text)
     if called is None:
         return None
     spelled = _short(called[1])
+    if not text.rstrip().endswith(")") and spelled not in SPELLINGS:
+        return None
     if spelled not in {*SPELLINGS, "tag", "int", "float"}:
         hint = nearest(spelled, SPELLINGS)
         if not hint:

@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from surefoot.errors import RecordError
 from surefoot.run import Measurement, Provenance, Status
 from surefoot.storage.loading import TRAINED, every_run
-from surefoot.storage.schema import measurements, outcomes, runs, uses
+from surefoot.storage.schema import insert_into, measurements, outcomes, runs, uses
 from surefoot.storage.spool import Begun, KeptOutcome
 from surefoot.storage.transaction import Transaction
 from surefoot.storage.values import encoded, finals_of, measurement_rows
 
 _OF_KEY = select(runs.c.id, runs.c.attempt, outcomes.c.status).outerjoin(outcomes, outcomes.c.run_id == runs.c.id)
 ATTEMPTS_AT_KEY = _OF_KEY.where(runs.c.key == bindparam("wanted"))
+TRAINED_AT_KEY = ATTEMPTS_AT_KEY.where(outcomes.c.status.in_([str(status) for status in TRAINED]))
 ATTEMPTS_LIKE = _OF_KEY.where(
     runs.c.key == select(runs.c.key).where(runs.c.id == bindparam("wanted")).scalar_subquery()
 )
@@ -47,7 +48,7 @@ def _begin_again(
     run_id = transaction.insert(runs, {**row, "attempt": attempt})
     for study_id, experiment, arm in used:
         use = {"study_id": study_id, "run_id": run_id, "experiment": experiment, "arm": arm, "at": now()}
-        transaction.connection.execute(insert(uses), use)
+        transaction.connection.execute(insert_into(uses), use)
     return Begun(run_id=run_id, key=row["key"], attempt=attempt, started_at=row["started_at"])
 
 
@@ -91,10 +92,10 @@ def end(transaction: Transaction, run_id: int, kept: KeptOutcome) -> Status:
     if first is not None and outcome["status"] in TRAINED:
         outcome["status"] = Status.INTERRUPTED.value
         outcome["reason"] = f"run {first} of the same config and seed ended first"
-    transaction.connection.execute(insert(outcomes), {"run_id": run_id, **outcome})
+    transaction.connection.execute(insert_into(outcomes), {"run_id": run_id, **outcome})
     if kept.measurements:
         rows = [{"run_id": run_id, "step": step, "metrics": text} for step, text in kept.measurements]
-        transaction.connection.execute(insert(measurements), rows)
+        transaction.connection.execute(insert_into(measurements), rows)
     return Status(outcome["status"])
 
 
@@ -139,7 +140,7 @@ def close(
             "ended_at": row.provenance["ended_at"] or now(),
             "finals": "{}",
         }
-        connection.execute(insert(outcomes), outcome)
+        connection.execute(insert_into(outcomes), outcome)
     return len(abandoned)
 
 

@@ -1,4 +1,4 @@
-"""One coordinator a home: the lock that a second `surefoot run` waits for."""
+"""One coordinator a home: the lock that a second `surefoot run` or `sweep` waits for."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _wait_for(
     except Timeout:
         owner = _owner(home) or "another process"
         raise HomeBusyError(
-            f"{home} must have one `surefoot run` at a time; {owner} works there; "
+            f"{home} must have one coordinator at a time; {owner} works there; "
             "wait for it to end, or give this study another --home"
         ) from None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Select, func, insert, select, union_all
+from sqlalchemy import Select, func, select, union_all
 
 from surefoot.errors import RecordError, nearest
 from surefoot.run import Measurement, Provenance, Run, Status
@@ -33,7 +33,7 @@ from surefoot.storage.rows import (
     UseRow,
     VerdictRow,
 )
-from surefoot.storage.schema import events, experiments, revisions, runs, studies, trials, uses, verdicts
+from surefoot.storage.schema import events, experiments, insert_into, revisions, runs, studies, trials, uses, verdicts
 from surefoot.storage.spool import Begun
 from surefoot.storage.study_lock import study_lock
 from surefoot.storage.transaction import Transaction
@@ -361,6 +361,8 @@ class Record:
 
         def find(connection: Any) -> dict[str, Run]:
             found: dict[str, Run] = {}
+            if len(keys) == 1 and not connection.execute(attempts.TRAINED_AT_KEY, {"wanted": next(iter(keys))}).first():
+                return found  # what a search asks before every run, and nearly always the answer
             for some in portions(keys):
                 for run in load(connection, trained(runs.c.key.in_(some), version), with_measurements=True):
                     found.setdefault(run.key, run)
@@ -374,7 +376,7 @@ class Record:
 
         def add(transaction: Transaction) -> None:
             if transaction.connection.execute(select(uses.c.at).filter_by(**row)).first() is None:
-                transaction.connection.execute(insert(uses), {**row, "at": now()})
+                transaction.connection.execute(insert_into(uses), {**row, "at": now()})
 
         self._database.write(add)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -13,12 +14,14 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Insert,
     Integer,
     MetaData,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    insert,
     literal,
 )
 from sqlalchemy.schema import CreateColumn
@@ -75,6 +78,13 @@ def _of(table: str, *, index: bool = True, **kind: Any) -> Column[int]:
 
 
 metadata = MetaData()
+
+
+@functools.cache
+def insert_into(table: Table) -> Insert:
+    """The statement that inserts into the table, made once: making one costs more than sending it."""
+    return insert(table)
+
 
 schema_versions = Table(
     "schema_versions",

@@ -170,7 +170,9 @@ class Turn:
             time.sleep(POLL_SECONDS)
 
     def check(self, connection: Connection) -> None:
-        """Raises HomeBusyError where another signed since."""
+        """Raises HomeBusyError where another signed since; a lock that the system keeps cannot be lost."""
+        if self._database.file is not None and self._lock.is_held():
+            return
         if connection.scalar(LAST_SIGNED, {"study": self._study_id}) != self._row_id:
             raise self._busy(connection)
 
@@ -185,7 +187,7 @@ class Turn:
         owner = self._owner(connection)
         study = owner.study if owner else str(self._study_id)
         return HomeBusyError(
-            f'study "{study}" must have one `surefoot run` at a time; {owner or "another process"} works on it; '
+            f'study "{study}" must have one coordinator at a time; {owner or "another process"} works on it; '
             "wait for it to end, then run again"
         )
 

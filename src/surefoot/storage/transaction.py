@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from surefoot.errors import RecordError
-from surefoot.storage.schema import commits
+from surefoot.storage.schema import commits, insert_into
 from surefoot.storage.spool import KeptOutcome, Spool
 
 REFUSALS = (IntegrityError, DataError, ProgrammingError)  # of what was to be written, not for want of a database
@@ -85,11 +85,11 @@ class Transaction:
         """The id of a new row of a table that numbers its rows; the same when the step is repeated."""
         ids = self._step.ids
         if self._inserted == len(ids):
-            key = self.connection.execute(insert(table), row).inserted_primary_key
+            key = self.connection.execute(insert_into(table), row).inserted_primary_key
             assert key is not None
             ids.append(int(key[0]))
         else:
-            self.connection.execute(insert(table), {**row, "id": ids[self._inserted]})
+            self.connection.execute(insert_into(table), {**row, "id": ids[self._inserted]})
             self._keep_counting_from(table, ids[self._inserted])
         self._inserted += 1
         return ids[self._inserted - 1]
@@ -184,7 +184,7 @@ class Transaction:
             self._repeat_all()
         self._server.check_before_commit()
         if self._server.has_server:
-            connection.execute(insert(commits), {"token": self._token})
+            connection.execute(insert_into(commits), {"token": self._token})
             self._is_commit_unsure = True
         connection.commit()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from surefoot.claim import Claim
@@ -57,20 +57,30 @@ class Listener(TrialListener, Protocol):
 class Study:
     """Guards one study on the record: whatever happens to a process, walking again goes on from there.
 
-    Making one registers its plan. To read a study that is on record, see `read_story`.
+    Making one registers its plan, while nobody else works on the study: HomeBusyError where another coordinator
+    still does after `wait_seconds`. To read a study that is on record, see `read_story`.
     """
 
-    def __init__(self, plan: Plan, record: Record, place: Place) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        record: Record,
+        place: Place,
+        *,
+        wait_seconds: float = 0.0,
+        on_wait: Callable[[LockOwner | None], None] | None = None,
+    ) -> None:
         self.plan, self.record, self.place = plan, record, place
         self.workload: Workload = find_workload(plan.workload)
         check_requirements(self.workload)
         self.data_fingerprint = self.workload.data_fingerprint(place.data_root)
         self.code_fingerprint = self.workload.code_fingerprint()
         self.id = record.add_study(plan.study, plan.workload_name)
-        self.is_new_revision, self.notes = register(record, self.id, plan)
         self._failed_now: set[str] = set()
         self._read: dict[int, Run] = {}
-        self._note_new_fingerprints()
+        with record.study_lock(self.id, wait_seconds, on_wait):
+            self.is_new_revision, self.notes = register(record, self.id, plan)
+            self._note_new_fingerprints()
 
     def story(self) -> Story:
         """The study as the record tells it now."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from surefoot.choosing import LARGEST_SHARE
 from surefoot.errors import RecordError, WorkloadError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import exploring_seeds
@@ -17,7 +18,7 @@ from surefoot.search import Search, Stopper, stopper
 from surefoot.space import SearchSpace
 from surefoot.storage import Record
 from surefoot.sweep import Sweep
-from surefoot.sweeping.registration import Past, Prints, trainings_of
+from surefoot.sweeping.registration import Past, Prints, own_runs, trainings_of
 from surefoot.sweeping.strata import StratifiedSearch, StratifiedStopper
 from surefoot.sweeping.trials import Trial, TrialState, margin_of, ranked
 from surefoot.workload import Workload
@@ -79,17 +80,25 @@ class Exploration:
     `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here.
     """
 
-    def __init__(self, sweep: Sweep, ground: Ground, past: Past, *, most_runs: int | None = None) -> None:
-        """`most_runs` is what the exploration may train, the confirmation's share left out."""
+    def __init__(
+        self, sweep: Sweep, ground: Ground, past: Past, *, most_runs: int | None = None, kept_runs: int = 0
+    ) -> None:
+        """`most_runs` is what the exploration may train, the confirmation's share left out.
+
+        Of a budget of hours it keeps what so many runs as `kept_runs` will take, but no more than a third.
+        """
         self.sweep, self.ground = sweep, ground
         self.trials: dict[int, Trial] = dict(past.trials)
         self.most_runs = most_runs
-        self.seconds = sum(trial.seconds for trial in self.trials.values())
+        self._hash = sweep.hash
+        own = own_runs(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
+        self.seconds = sum(run.provenance.wall_seconds for run in own)
         self.runs_begun = 0
         self._trained = trainings_of(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
         self.ending = ""
         self.best: Trial | None = None
         self.ended = 0
+        self._kept_runs, self._whole_runs, self._whole_seconds = kept_runs, 0, 0.0
         self._is_over = False
         self._changed = ""
         self._has_succeeded = False
@@ -249,8 +258,10 @@ class Exploration:
     def _must_stop(self) -> bool:
         """Whether not even a promotion may begin any more; says why in `ending`."""
         hours = self.sweep.budget.hours
-        if hours is not None and self.seconds > hours * 3600:
-            self.ending = f"the budget of {hours:g} hours of training is spent"
+        kept = 0.0 if hours is None else self._kept_seconds(hours * 3600)
+        if hours is not None and self.seconds > hours * 3600 - kept:
+            but = f", but for the {100 * kept / (hours * 3600):.0f} % kept for fresh seeds" if kept else ""
+            self.ending = f"the budget of {hours:g} hours of training is spent{but}"
             return True
         failures, limit = self._failures_in_a_row, self.sweep.most_failures
         if failures >= (limit * LATE_FAILURES if self._has_succeeded else limit):
@@ -261,6 +272,11 @@ class Exploration:
         if reached:
             self.ending = reached
         return bool(reached)
+
+    def _kept_seconds(self, budget: float) -> float:
+        """What the runs to come after the exploration will take, by the runs that went to their end so far."""
+        mean = self._whole_seconds / self._whole_runs if self._whole_runs else 0.0
+        return min(self._kept_runs * mean, budget * LARGEST_SHARE)
 
     def _spent(self) -> str:
         trials = self.sweep.budget.trials
@@ -385,7 +401,7 @@ class Exploration:
             settings=trial.settings,
             config=trial.config,
             origin=trial.origin,
-            space_hash=self.sweep.hash,
+            space_hash=self._hash,
         )
 
     def _reuse(self, trial: Trial, run: Run, curve: Mapping[int, float]) -> None:
@@ -531,6 +547,8 @@ class Exploration:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             self._has_succeeded = True
         if trial.state is TrialState.COMPLETE:
+            self._whole_runs += len(trial.finals)
+            self._whole_seconds += trial.seconds
             self.best = next(iter(ranked([t for t in (self.best, trial) if t is not None], self.sweep)), None)
         if self._stopper is not None:
             self._stopper.ended(trial.number, Status(trial.state.value))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.choosing import BASE, exploring_share, wanted
+from surefoot.choosing import BASE, cost, exploring_share, wanted
 from surefoot.errors import RecordError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import confirming_seeds
@@ -17,7 +18,15 @@ from surefoot.run import Provenance, Run, Status, run_key
 from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
 from surefoot.sweeping.exploration import Exploration, Ground, TrialListener, changed_since, check_unchanged
-from surefoot.sweeping.registration import PRINTED_OTHERWISE, Past, Prints, past_of, register_sweep, trainings_of
+from surefoot.sweeping.registration import (
+    PRINTED_OTHERWISE,
+    Past,
+    Prints,
+    own_runs,
+    past_of,
+    register_sweep,
+    trainings_of,
+)
 from surefoot.sweeping.telling import candidates_of, confirmation_of, fresh_key, fresh_runs_of, is_given_up, tell_sweep
 from surefoot.sweeping.trials import ABANDONED, ranked
 from surefoot.workload import Workload, check_requirements, find_workload
@@ -98,7 +107,9 @@ class Sweeping:
             prints=self.prints,
             base=self.sweep.base,
         )
-        exploration = Exploration(self.sweep, ground, past, most_runs=self._exploring_runs())
+        exploration = Exploration(
+            self.sweep, ground, past, most_runs=self._exploring_runs(), kept_runs=self._kept_runs()
+        )
         before = exploration.runs_begun, exploration.ended
         self._put_state("exploring", "")
         exploration.run(engine, listener)
@@ -117,6 +128,12 @@ class Sweeping:
         if runs is None or not self._confirms or confirmation is None:
             return runs
         return exploring_share(runs, confirmation, has_base=confirmation.has_base)
+
+    def _kept_runs(self) -> int:
+        confirmation = self.sweep.confirmation
+        if not self._confirms or confirmation is None:
+            return 0
+        return cost(confirmation_of(self.sweep), has_base=confirmation.has_base)
 
     @property
     def _confirms(self) -> bool:
@@ -146,10 +163,11 @@ class Sweeping:
         confirmation, metric = confirmation_of(self.sweep), self.sweep.targets[0]
         best = ranked(past.trials.values(), self.sweep)
         fresh = fresh_runs_of(self.record, self.id, self.sweep, past.trials, self._counted_prints)
-        budget, some = self.sweep.budget.runs, itertools.chain(*past.runs.values(), *fresh.values())
-        left = None if budget is None else max(budget - len(trainings_of(self.record, self.id, some)), 0)
         counts = wanted(
-            candidates_of(self.sweep, best, fresh), metric=metric, confirmation=confirmation, runs_left=left
+            candidates_of(self.sweep, best, fresh),
+            metric=metric,
+            confirmation=confirmation,
+            runs_left=self._runs_left(past, fresh),
         )
         configs = {trial.number: trial.config for trial in best} | {BASE: self.sweep.base}
         tasks, trials = {}, {}
@@ -160,6 +178,19 @@ class Sweeping:
                 task = self._fresh_task(number, configs[number], seed)
                 tasks[task.key], trials[task.key] = task, number
         return tasks, trials
+
+    def _runs_left(self, past: Past, fresh: Mapping[int, list[Run]]) -> int | None:
+        """How many runs the budget still holds; hours hold as many as they would of those that went to their end."""
+        budget, some = self.sweep.budget, [*itertools.chain(*past.runs.values(), *fresh.values())]
+        bounds: list[int] = []
+        if budget.runs is not None:
+            bounds.append(budget.runs - len(trainings_of(self.record, self.id, some)))
+        complete = [run.provenance.wall_seconds for run in some if run.status is Status.COMPLETE]
+        mean = math.fsum(complete) / max(len(complete), 1)
+        if budget.hours is not None and mean:
+            spent = math.fsum(run.provenance.wall_seconds for run in own_runs(self.record, self.id, some))
+            bounds.append(int((budget.hours * 3600 - spent) / mean))
+        return max(min(bounds), 0) if bounds else None
 
     def _is_trained(self, runs: list[Run], seed: int) -> bool:
         attempts = [run for run in runs if run.seed == seed]

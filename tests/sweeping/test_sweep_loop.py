@@ -6,6 +6,7 @@ import pytest
 from sweep_cases import XYK, a_sweep
 from sweep_toy import Config, worth
 
+from surefoot.errors import SpaceError
 from surefoot.run import Metric
 from surefoot.space import SearchSpace, choice, constraint, integer, real
 from surefoot.sweep import Confirmation, Method, Stopping, SweepBudget
@@ -85,6 +86,15 @@ def test_a_grid_ends_when_it_is_walked_through(bench):
     story = bench.run(a_sweep(budget=SweepBudget(), method=Method(name="grid"), space=space))
     assert len(story.trials) == 4
     assert story.ending == "every config of the space was tried"
+
+
+def test_a_grid_that_the_exploring_runs_cannot_hold_is_refused_before_it_begins(bench):
+    space = SearchSpace(parameters=(integer("depth", 1, 4), choice("kind", "a", "b", "c")))
+    confirmed = {"method": Method(name="grid"), "space": space, "confirmation": Confirmation()}
+    with pytest.raises(SpaceError, match="must hold the grid's 12 runs and the confirmation; of 12, 9 explore"):
+        bench.run(a_sweep(budget=SweepBudget(runs=12), **confirmed))
+    story = bench.run(a_sweep(budget=SweepBudget(runs=18), **confirmed))
+    assert len(story.trials) == 12
 
 
 def test_a_trial_of_several_seeds_has_their_mean(bench):

@@ -49,7 +49,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     from surefoot.cli.sweep_console import SweepConsole
     from surefoot.files.sweep_file import read_sweep, sweep_schema
     from surefoot.sweeping.forecast import forecast_text
-    from surefoot.sweeping.loop import Sweeping
+    from surefoot.sweeping.loop import Sweeping, check_room
 
     if arguments.schema:
         print_json(sweep_schema())
@@ -57,6 +57,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     if arguments.sweep is None:
         raise SurefootError("sweep needs a sweep's file: surefoot sweep SWEEP.yaml")
     asked = read_sweep(arguments.sweep)
+    check_room(asked)
     if arguments.dry_run:
         put(forecast_text(asked))
         return DONE

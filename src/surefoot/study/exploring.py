@@ -12,7 +12,8 @@ from surefoot.execution import Engine
 from surefoot.plan import Experiment, Plan, SearchPlan, cell_name
 from surefoot.run import Metric, config_hash
 from surefoot.sweep import Sweep, SweepBudget
-from surefoot.sweeping.exploration import Exploration, Ground, TrialListener
+from surefoot.sweeping.exploration import Exploration
+from surefoot.sweeping.ground import Ground, TrialListener
 from surefoot.sweeping.registration import Past, Prints, past_of, trainings_of
 from surefoot.sweeping.trials import Trial, TrialState, ranked
 

@@ -19,7 +19,7 @@ from surefoot.study.exploring import StudySearch, search_key
 from surefoot.study.registration import askings, register, registrations
 from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, tested_arms, untested, walk_of
 from surefoot.study.walk import BASELINE, CONFIRMATION, Request, Walk, false_adopts
-from surefoot.sweeping.exploration import Ground, TrialListener
+from surefoot.sweeping.ground import Ground, TrialListener
 from surefoot.sweeping.registration import Prints
 from surefoot.verdict import End, Verdict
 from surefoot.workload import Workload, check_requirements, find_workload

@@ -6,72 +6,25 @@ import itertools
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from surefoot.choosing import LARGEST_SHARE
-from surefoot.errors import RecordError, WorkloadError
-from surefoot.execution import Engine, Outcome, Place, Task
+from surefoot.errors import RecordError
+from surefoot.execution import Engine, Outcome, Task
 from surefoot.plan import exploring_seeds
 from surefoot.run import Measurement, Provenance, Run, Status, canonical_json, run_key
 from surefoot.search import Search, Stopper, stopper
 from surefoot.space import SearchSpace
-from surefoot.storage import Record
 from surefoot.sweep import Sweep
-from surefoot.sweeping.registration import Past, Prints, own_runs, trainings_of
+from surefoot.sweeping.ground import Ground, Hand, TrialListener, as_run, changed_since, check_unchanged
+from surefoot.sweeping.registration import Past, own_runs, trainings_of
 from surefoot.sweeping.strata import StratifiedSearch, StratifiedStopper
 from surefoot.sweeping.trials import Trial, TrialState, margin_of, ranked
-from surefoot.workload import Workload
 
 # So many failures in a row end a search in which trials have succeeded before, as a multiple of `most_failures`.
 LATE_FAILURES = 4
 # So many proposals in a row of what was tried before end a search that no number of trials ends.
 MOST_REPEATS = 100
-
-
-class TrialListener(Protocol):
-    """Whoever wants to hear how a search goes on; every method may do nothing."""
-
-    def trial_started(self, trial: Trial, task: Task) -> None:
-        """A run of the trial begins."""
-
-    def trial_ended(self, trial: Trial, exploration: Exploration) -> None:
-        """The trial has ended or paused, and is on record."""
-
-    def noticed(self, text: str) -> None:
-        """Something a person should know."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ground:
-    """What a search stands on: the record, the study and the key it is recorded under, and what trains where.
-
-    `base` is the complete config that every trial starts from, `seed_block` the block of its exploring seeds.
-    """
-
-    record: Record
-    study_id: int
-    key: str
-    place: Place
-    workload: Workload
-    prints: Prints
-    base: Mapping[str, Any]
-    seed_block: int = 0
-
-
-@dataclass(kw_only=True, slots=True)
-class _Hand:
-    """A run in hand: its trial, its row on the record, and whether it was lost to somebody's signal before.
-
-    One that `is_needless` has no row: another study trained the same while it was being handed out.
-    """
-
-    trial: Trial
-    run_id: int = -1
-    times_lost: int = 0
-    is_needless: bool = False
-    halt: Any = None
-    curve: dict[int, float] = field(default_factory=dict)
 
 
 class Exploration:
@@ -110,7 +63,7 @@ class Exploration:
         if sweep.stopping is not None:
             self._stopper = StratifiedStopper(self._new_stopper, self._search)
         self._again: deque[tuple[Trial, bool]] = deque()
-        self._hands: dict[str, _Hand] = {}
+        self._hands: dict[str, Hand] = {}
         self._twins: dict[str, list[Trial]] = {}
         self._given_up: list[Trial] = []
         self._stopped: Counter[int] = Counter()
@@ -327,7 +280,7 @@ class Exploration:
                 self._close(trial)
                 return None
         trial.state = TrialState.RUNNING
-        self._hands[key] = _Hand(trial=trial, curve=dict(trial.curve))
+        self._hands[key] = Hand(trial=trial, curve=dict(trial.curve))
         minutes = self.sweep.budget.run_minutes
         return Task(
             key=key,
@@ -447,7 +400,7 @@ class Exploration:
         if outcome.is_worker_lost and hand.times_lost == 0:
             # The engine tries it once more by itself, and says so by starting it again.
             trial.attempts += 1
-            self._hands[outcome.task.key] = _Hand(trial=trial, times_lost=1, curve=dict(trial.curve))
+            self._hands[outcome.task.key] = Hand(trial=trial, times_lost=1, curve=dict(trial.curve))
             return []
         trial.take(run)
         trial.curve = hand.curve
@@ -463,7 +416,7 @@ class Exploration:
             return [trial, *self._answer_twins(outcome.task.key, run, hand.curve)]
         return [*self._went_on(trial, run), *self._answer_twins(outcome.task.key, run, hand.curve)]
 
-    def _recorded_run(self, hand: _Hand, outcome: Outcome) -> Run:
+    def _recorded_run(self, hand: Hand, outcome: Outcome) -> Run:
         """The run as it is on record now; where another study on this record ended the same one first, that one."""
         record, key, arm = self.ground.record, outcome.task.key, f"trial {hand.trial.number}"
         changed = changed_since(outcome, self.ground.prints)
@@ -484,7 +437,7 @@ class Exploration:
         is_second = status is Status.INTERRUPTED and outcome.status in (Status.COMPLETE, Status.INFEASIBLE)
         first = record.completed([key]).get(key) if hand.is_needless or is_second else None
         if first is None:
-            return _as_run(hand.run_id, outcome, status)
+            return as_run(hand.run_id, outcome, status)
         record.use_run(self.ground.study_id, first.id, experiment=self.ground.key, arm=arm)
         return first
 
@@ -634,52 +587,7 @@ def _runs_spent(most_runs: int) -> str:
     return f"the budget of {most_runs} runs is spent"
 
 
-def changed_since(outcome: Outcome, prints: Prints) -> str:
-    """ "code" or "data" where the run could not train because that is not what the search began with; else nothing."""
-    if outcome.status is not Status.FAILED:
-        return ""
-    found = outcome.provenance
-    for what, now, then in (
-        ("code", found.code_fingerprint, prints.code),
-        ("data", found.data_fingerprint, prints.data),
-    ):
-        if now and then and now != then:
-            return what
-    return ""
-
-
-def check_unchanged(changed: str) -> None:
-    """Raises WorkloadError where what is trained changed under a search."""
-    if changed:
-        raise WorkloadError(
-            f"the {changed} changed while it was trained with, so nothing more was begun; run again to go on "
-            f"(what was made with the other {changed} does not count then)"
-        )
-
-
 def _belongs(config: Mapping[str, Any], space: SearchSpace) -> bool:
     """Whether a config to try first has its scientific settings in this stratum."""
     held = {p.name: p for p in space.parameters if p.role == "scientific"}
     return all(parameter.admits(config[name]) for name, parameter in held.items() if name in config)
-
-
-def _as_run(run_id: int, outcome: Outcome, status: Status) -> Run:
-    """The run as the record has it, without its measurements."""
-    finals: dict[str, float] = {}
-    for measurement in outcome.measurements:
-        finals.update(measurement.values)
-    task = outcome.task
-    return Run(
-        id=run_id,
-        key=task.key,
-        workload=str(task.workload),
-        config=task.config,
-        seed=task.seed,
-        status=status,
-        reason=outcome.reason,
-        attempt=task.attempt,
-        finals=finals,
-        facts=outcome.facts,
-        checkpoints=outcome.checkpoints,
-        provenance=outcome.provenance,
-    )

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from surefoot.choosing import BASE, cost, exploring_share, wanted
-from surefoot.errors import RecordError
+from surefoot.errors import RecordError, SpaceError
 from surefoot.execution import Engine, Outcome, Place, Task
 from surefoot.plan import confirming_seeds
 from surefoot.reports.sweep_story import SweepStory
 from surefoot.run import Provenance, Run, Status, run_key
 from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
-from surefoot.sweeping.exploration import Exploration, Ground, TrialListener, changed_since, check_unchanged
+from surefoot.sweeping.exploration import Exploration
+from surefoot.sweeping.ground import Ground, TrialListener, changed_since, check_unchanged
 from surefoot.sweeping.registration import (
     PRINTED_OTHERWISE,
     Past,
@@ -51,6 +52,7 @@ class Sweeping:
     def __init__(self, sweep: Sweep, record: Record, place: Place, *, keeps_old: bool = False) -> None:
         """`keeps_old` counts trials that were made with other code or data, too."""
         self.sweep, self.record, self.place = sweep, record, place
+        check_room(sweep)
         beside = Path(sweep.path).parent if sweep.path else None
         self.workload: Workload = find_workload(sweep.workload, beside=beside)
         check_requirements(self.workload)
@@ -299,3 +301,17 @@ class Sweeping:
     def _notice(self, text: str, listener: SweepListener) -> None:
         self.record.add_event(self.id, kind="notice", experiment=None, payload={"text": text})
         listener.noticed(text)
+
+
+def check_room(sweep: Sweep) -> None:
+    """Raises SpaceError for a grid that the runs left for exploring cannot hold, before anything trains."""
+    runs, confirmation = sweep.budget.runs, sweep.confirmation
+    if sweep.method.name != "grid" or runs is None or confirmation is None or len(sweep.targets) > 1:
+        return
+    share, needed = exploring_share(runs, confirmation, has_base=confirmation.has_base), sweep.space.grid_size()
+    needed *= sweep.seeds
+    if needed > share:
+        raise SpaceError(
+            f"{sweep.path}: budget.runs must hold the grid's {needed} runs and the confirmation; of {runs}, {share} "
+            "explore. Raise it, give a number of trials instead, or say confirm: false"
+        )

@@ -36,11 +36,11 @@ NOTES = {
     "in flight, whose epochs count.",
 }
 NOTES["sweeping"] = (
-    "Both sides with one worker. How far apart they are depends on what a flush of the disk costs, of which Optuna makes "
-    "many a trial and a sweep of ours one: on this disk while others wrote to it, Optuna's SQLite made 2.9 trials a "
+    "Both sides with one worker. How far apart they are depends on what a flush of the disk costs, of which Optuna "
+    "makes many a trial and a sweep of ours one: while others wrote to this disk, Optuna's SQLite made 2.9 trials a "
     "second and the ratios were 27 and 5.6. Quiet, a flush takes 0.16 ms, our own work bounds us, and the targets are "
-    "missed. Tried: no flush for a run's start, statements made once, one look instead of two before a run; what is left "
-    "is about 1.1 ms of talk with the worker process and 1.5 ms of record and search."
+    "missed. Tried: no flush for a run's start, statements made once, one look instead of two before a run; what is "
+    "left is about 1.1 ms of talk with the worker process and 1.5 ms of record and search."
 )
 MARKS = {None: "", True: "reached", False: "**not reached**"}
 MOST_ROWS = 60
@@ -55,6 +55,7 @@ ORDER = (
     "recording",
     "proposing",
     "command_start",
+    "sweeping",
     "promotion",
     "regret",
 )

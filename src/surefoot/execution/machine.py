@@ -67,7 +67,6 @@ def cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-@functools.cache
 def _own_cgroups() -> list[Path]:
     """The folders of this process's control groups, first and second version of the interface."""
     folders = [CGROUPS]

@@ -15,9 +15,10 @@ SHOWN = {
 }
 # The order a newcomer should meet them in: the words, the work, the families.
 ORDER = [
-    *("__init__", "errors", "constraint", "parameter", "space", "run", "program", "workload", "plan", "sweep", "files"),
-    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "sweeping", "study"),
-    *("execution", "storage", "reports", "stats", "workloads", "reporting", "standins", "cli"),
+    *("__init__", "errors", "constraint", "parameter", "space", "run", "words", "finding"),
+    *("program", "workload", "plan", "sweep", "trials", "files"),
+    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "analysis", "sweeping", "study"),
+    *("execution", "storage", "records", "reports", "stats", "workloads", "reporting", "standins", "cli"),
 ]
 
 

@@ -20,11 +20,11 @@ OURS = "surefoot"
 # The floors of the house, the lowest first; a folder stands for all that is in it.
 FLOORS = (
     ("errors", "stats", "reporting", "standins"),
-    ("constraint", "parameter", "space", "run"),
-    ("program", "workload", "sweep", "search"),
-    ("plan", "files", "workloads"),
+    ("constraint", "parameter", "space", "run", "words", "finding"),
+    ("program", "workload", "sweep", "search", "trials"),
+    ("plan", "files", "workloads", "analysis"),
     ("comparison", "confounds", "verdict", "claim", "choosing"),
-    ("execution", "reports", "storage"),
+    ("execution", "reports", "storage", "records"),
     ("sweeping", "study"),
     ("cli",),
 )
@@ -33,9 +33,11 @@ ORDER = {
     "stats": ("errors",),
     "parameter": ("constraint",),
     "space": ("constraint", "parameter"),
+    "words": ("run",),
     "workload": ("program",),
     "sweep": ("program", "workload"),
     "search": ("sweep",),
+    "trials": ("sweep",),
     "files": ("plan", "workloads"),
     "verdict": ("comparison",),
     "claim": ("comparison", "verdict"),
@@ -46,7 +48,7 @@ ORDER = {
 DOORS = {
     "torch": ("workloads",),
     "torchvision": ("workloads",),
-    "sklearn": ("workloads",),
+    "sklearn": ("workloads", "analysis"),
     "mlflow": ("workloads",),
     "optuna": ("search",),
     "threadpoolctl": ("search",),
@@ -60,6 +62,7 @@ DOORS = {
     "ruamel": ("files", "workloads"),
     "yaml": ("workloads",),
     "matplotlib": ("reports",),
+    "plotly": ("reports",),
     "jinja2": ("reports",),
     "markupsafe": ("reports",),
     "rich": ("cli",),
@@ -68,10 +71,10 @@ DOORS = {
     "subprocess": ("execution", "workloads"),
     "multiprocessing": ("execution",),
     "urllib": ("workloads", "standins"),
-    "scipy": ("stats", "search", "reports"),
-    "numpy": ("stats", "search", "comparison", "workloads", "execution", "reports"),
+    "scipy": ("stats", "search", "reports", "analysis"),
+    "numpy": ("stats", "search", "comparison", "workloads", "execution", "reports", "analysis", "records"),
 }
-HEAVY = ("torch", "optuna", "mlflow", "ray", "pandas", "matplotlib", "numpy", "scipy", "sklearn")
+HEAVY = ("torch", "optuna", "mlflow", "ray", "pandas", "matplotlib", "plotly", "numpy", "scipy", "sklearn")
 
 MODULES = sorted(
     ".".join((OURS, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +37,11 @@ class NoValue(StrEnum):
 
 
 Value = float | NoValue
+
+
+def numbers_in(values: Iterable[Value]) -> list[float]:
+    """The values that are numbers, in order."""
+    return [float(v) for v in values if not isinstance(v, NoValue)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

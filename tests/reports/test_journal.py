@@ -20,7 +20,7 @@ from stories import crowded_story, empty_story, full_story, poisoned, started_st
 from surefoot.comparison import NoValue
 from surefoot.reports.journal import journal_markdown
 from surefoot.reports.markdown import paragraph
-from surefoot.reports.words import number
+from surefoot.words import number
 
 GOLDEN = Path(__file__).with_name("golden") / "journal.md"
 

@@ -48,7 +48,7 @@ from surefoot.reports.figures import (
 )
 from surefoot.reports.sweep_drawing import SWEEP_DRAWERS
 from surefoot.reports.sweep_figures import SweepFigure
-from surefoot.reports.words import decimals_of, heading_of, number, unit_of
+from surefoot.words import decimals_of, heading_of, number, unit_of
 
 MOST_CURVES_TOGETHER = 4
 

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from surefoot.comparison import numbers_in
 from surefoot.reports.sentences import claim_of, detectable_with, single_run_limit
 from surefoot.reports.story import ArmStory, ExperimentStory, Story
-from surefoot.reports.words import (
+from surefoot.run import Metric, Run, Status
+from surefoot.verdict import Answer, Cause, Decision, End, Verdict
+from surefoot.words import (
     count,
     decimals_of,
     duration,
@@ -16,13 +19,10 @@ from surefoot.reports.words import (
     listing,
     mean_of,
     number,
-    numbers_in,
     percent,
     signed,
     unit_of,
 )
-from surefoot.run import Metric, Run, Status
-from surefoot.verdict import Answer, Cause, Decision, End, Verdict
 
 MOST_PAIRS_SHOWN = 20
 

@@ -47,7 +47,8 @@ from surefoot.reports.tables import (
     revisions_table,
     seeds_table,
 )
-from surefoot.reports.words import (
+from surefoot.run import Metric
+from surefoot.words import (
     clause,
     count,
     decimals_of,
@@ -61,7 +62,6 @@ from surefoot.reports.words import (
     spread,
     unit_of,
 )
-from surefoot.run import Metric
 
 NO_BREAK = "\xa0"
 _JOINT = re.compile(r"(?<=\d) (?=%|pp\b|[±…])|(?<=[±…]) (?=[\d+−])|(?<=\bp) (?=[<=>])|(?<=[<=>]) (?=\.\d)")

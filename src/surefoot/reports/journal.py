@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from surefoot.claim import Claim
-from surefoot.comparison import NoValue
+from surefoot.comparison import NoValue, numbers_in
 from surefoot.reports.markdown import bullets, heading, paragraph, table
 from surefoot.reports.searched import search_sentences, search_table
 from surefoot.reports.sentences import (
@@ -38,7 +38,8 @@ from surefoot.reports.tables import (
     seeds_table,
     verdict_word,
 )
-from surefoot.reports.words import (
+from surefoot.stats.intervals import bound_after_none
+from surefoot.words import (
     clause,
     count,
     duration,
@@ -46,14 +47,12 @@ from surefoot.reports.words import (
     mean_and_spread,
     moment,
     number,
-    numbers_in,
     p_value,
     percent,
     settings,
     short_hash,
     unit_of,
 )
-from surefoot.stats.intervals import bound_after_none
 
 
 def journal_markdown(story: Story) -> str:

@@ -6,13 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from surefoot.comparison import numbers_in
 from surefoot.plan import SearchPlan
 from surefoot.reports.plain_json import number_json, plain
 from surefoot.reports.space_words import parameter_words
 from surefoot.reports.story import ArmStory, ExperimentStory, PickStory, SearchStory, Story
 from surefoot.reports.sweep_sentences import states_text
 from surefoot.reports.tables import Table
-from surefoot.reports.words import (
+from surefoot.run import Metric
+from surefoot.verdict import Answer, Cause, End, Verdict
+from surefoot.words import (
     NOTHING,
     clause,
     count,
@@ -21,13 +24,10 @@ from surefoot.reports.words import (
     listing,
     mean_of,
     number,
-    numbers_in,
     signed,
     spread,
     unit_of,
 )
-from surefoot.run import Metric
-from surefoot.verdict import Answer, Cause, End, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 
 from surefoot.claim import Claim
-from surefoot.comparison import Noise
+from surefoot.comparison import Noise, numbers_in
 from surefoot.plan import Prediction, Rule
 from surefoot.reports.story import ExperimentStory, Story
 from surefoot.reports.tables import registered_verdicts, verdict_word
-from surefoot.reports.words import (
+from surefoot.run import Metric
+from surefoot.stats.power import chance_difference, detectable_effect
+from surefoot.stats.sequential import limit_at
+from surefoot.verdict import Answer, Cause, Decision, End, Verdict
+from surefoot.words import (
     clause,
     config_change,
     count,
@@ -21,7 +25,6 @@ from surefoot.reports.words import (
     mean_of,
     moment,
     number,
-    numbers_in,
     p_phrase,
     p_value,
     percent,
@@ -32,10 +35,6 @@ from surefoot.reports.words import (
     spread,
     unit_of,
 )
-from surefoot.run import Metric
-from surefoot.stats.power import chance_difference, detectable_effect
-from surefoot.stats.sequential import limit_at
-from surefoot.verdict import Answer, Cause, Decision, End, Verdict
 
 UNDECIDED = {"running": "still running", "waiting": "not begun", "skipped": "skipped"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from surefoot.reports.words import listing, setting
 from surefoot.space import Parameter, SearchSpace
+from surefoot.words import listing, setting
 
 MOST_CHOICES = 8
 

@@ -36,8 +36,8 @@ from surefoot.reports.sweep_figures import (
     SlicesFigure,
     StoppingFigure,
 )
-from surefoot.reports.words import decimals_of, half_width, heading_of, number, unit_of
 from surefoot.run import Metric
+from surefoot.words import decimals_of, half_width, heading_of, number, unit_of
 
 LONGEST_CATEGORY = 17
 MANY = 150  # from so many dots on, they are small

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surefoot.choosing import Chosen, Standing
+from surefoot.comparison import numbers_in
 from surefoot.reports.figures import NoFigure
 from surefoot.reports.sweep_sentences import decimals_of_choice, number_name, objectives_text
 from surefoot.reports.sweep_story import CurveStory, FreshStory, SweepStory, TrialStory
 from surefoot.reports.sweep_tables import by_value, honest_value
-from surefoot.reports.words import count, number, numbers_in, percent, setting, unit_of
 from surefoot.run import Metric
 from surefoot.space import Parameter
+from surefoot.words import count, number, percent, setting, unit_of
 
 MOST_SLICES = 12
 FEW_TRIALS = 12  # below so many, no share of them is called the best ones

@@ -43,7 +43,7 @@ from surefoot.reports.sweep_tables import (
     trials_table,
 )
 from surefoot.reports.tables import Table, facts_table
-from surefoot.reports.words import count, duration, number, unit_of
+from surefoot.words import count, duration, number, unit_of
 
 MOST_HTML_ROWS = 300
 MOST_CARD_SETTINGS = 4

@@ -30,7 +30,7 @@ from surefoot.reports.sweep_tables import (
     trials_table,
 )
 from surefoot.reports.tables import facts_table
-from surefoot.reports.words import count, moment, sentence
+from surefoot.words import count, moment, sentence
 
 
 def sweep_markdown(story: SweepStory) -> str:

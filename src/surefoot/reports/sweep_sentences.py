@@ -11,8 +11,8 @@ from typing import Any
 
 from surefoot.choosing import BASE, Chosen, Standing
 from surefoot.reports.sweep_story import SweepStory, TrialStory
-from surefoot.reports.words import count, decimals_of, duration, half_width, listing, number, signed, span, unit_of
 from surefoot.run import Metric
+from surefoot.words import count, decimals_of, duration, half_width, listing, number, signed, span, unit_of
 
 STATES = ("complete", "pruned", "paused", "infeasible", "failed", "running", "waiting")
 _HEAD = re.compile(r"^(.*?(?:; |: ))(.*)$", re.DOTALL)

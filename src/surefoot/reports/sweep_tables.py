@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from surefoot.choosing import BASE, Chosen, Standing
-from surefoot.comparison import NoValue
+from surefoot.comparison import NoValue, numbers_in
 from surefoot.reports.space_words import parameter_words
 from surefoot.reports.sweep_sentences import failures_of, number_name, outcome_text, trials_text
 from surefoot.reports.sweep_story import FreshStory, SweepStory, TrialStory
 from surefoot.reports.tables import Table
-from surefoot.reports.words import (
+from surefoot.words import (
     NOTHING,
     decimals_of,
     duration,
     half_width,
     heading_of,
     number,
-    numbers_in,
     setting,
     signed,
     spread,

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surefoot.claim import Claim
-from surefoot.comparison import NoValue, Value
+from surefoot.comparison import NoValue, Value, numbers_in
 from surefoot.reports.story import ArmStory, ContrastStory, ExperimentStory, Story
-from surefoot.reports.words import (
+from surefoot.run import Metric
+from surefoot.verdict import Answer, End, Verdict
+from surefoot.words import (
     NOTHING,
     count,
     decimals_of,
@@ -19,7 +21,6 @@ from surefoot.reports.words import (
     mean_and_spread,
     moment,
     number,
-    numbers_in,
     p_value,
     settings,
     short_hash,
@@ -27,8 +28,6 @@ from surefoot.reports.words import (
     span,
     spread,
 )
-from surefoot.run import Metric
-from surefoot.verdict import Answer, End, Verdict
 
 _NUMBER = re.compile(r"[-+−]?(?:[<>] )?\.?[\d∞][\d.,]*(?:e−?\d+)?(?: .*)?$")
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from surefoot.reports.sweep_sentences import failures_text, retried_text, states_text, trials_text
-from surefoot.reports.words import count, decimals_of, duration, half_width, moment, number, setting, unit_of
 from surefoot.run import Metric
 from surefoot.storage import Record, StudyRow
 from surefoot.sweeping.standing import BestSoFar, standing_of
+from surefoot.words import count, decimals_of, duration, half_width, moment, number, setting, unit_of
 
 MOST_FAILURES = 5
 MOST_RUNNING = 8

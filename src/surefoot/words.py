@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from surefoot.comparison import NoValue, Value
 from surefoot.run import Metric
 
 MINUS = "−"
@@ -91,11 +90,6 @@ def unit_of(metric: Metric) -> str:
 def heading_of(metric: Metric) -> str:
     """The metric as a column's heading: "val_accuracy (%)"."""
     return f"{metric.name} ({metric.unit})" if metric.unit else metric.name
-
-
-def numbers_in(values: Iterable[Value]) -> list[float]:
-    """The values that are numbers, in order."""
-    return [float(v) for v in values if not isinstance(v, NoValue)]
 
 
 def spread(values: Sequence[float]) -> float | None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.comparison import NoValue
-from surefoot.reports.words import (
+from surefoot.comparison import NoValue, numbers_in
+from surefoot.words import (
     config_change,
     count,
     decimals_of,
@@ -18,7 +18,6 @@ from surefoot.reports.words import (
     mean_and_spread,
     moment,
     number,
-    numbers_in,
     p_value,
     sentence,
     signed,

@@ -15,7 +15,7 @@ from surefoot.comparison import NoValue, Value
 from surefoot.run import Metric
 from surefoot.stats.comparisons import Estimate, mean_estimate
 from surefoot.stats.noise import pooled_variance, sample_variance
-from surefoot.sweep import Confirmation
+from surefoot.sweep import Confirmation, Expectation
 
 BASE = -1  # the number of the config that the sweep began with, where it takes part as the reference
 DEFAULT = Confirmation()
@@ -82,6 +82,19 @@ class Chosen:
     is_complete: bool = False
     standings: tuple[Standing, ...] = ()
     sentence: str = ""
+
+
+def is_expectation_met(expected: Expectation, chosen: Chosen | None) -> bool | None:
+    """Whether the chosen config came to what was expected of it; None where the fresh seeds cannot tell.
+
+    Met: the estimate lies in the expected range. Not met: its whole 95 % interval lies outside. Between the two,
+    below two seeds, and as long as the race goes on, nobody can tell.
+    """
+    if chosen is None or chosen.estimate is None or chosen.interval is None or not chosen.is_complete:
+        return None
+    if expected.low <= chosen.estimate <= expected.high:
+        return True
+    return False if chosen.interval[0] > expected.high or chosen.interval[1] < expected.low else None
 
 
 # --- the budget ------------------------------------------------------------------------------------------------------

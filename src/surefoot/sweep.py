@@ -62,10 +62,35 @@ class Confirmation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Continuation:
+    """The earlier sweep of the same record that this one goes on from.
+
+    Its trials that fit this space count here, untrained. `round` is 2 for the first that goes on, then 3, …: each
+    round confirms on fresh seeds of its own, as those of the earlier ones had their part in choosing the space.
+    """
+
+    sweep: str
+    round: int = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """What somebody said, before any trial, that the chosen config would come to on fresh seeds.
+
+    `low` to `high` is where its first objective was expected nine times in ten; `against` the value it is to beat.
+    """
+
+    low: float
+    high: float
+    against: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SweepBudget:
     """The most a sweep may spend; None is no limit.
 
-    `runs` and `hours` count trainings, the confirmation's included; `trials` counts proposed configs.
+    `runs` and `hours` count trainings, the confirmation's included; `trials` counts proposed configs, not those that
+    were carried over from an earlier sweep.
     """
 
     trials: int | None = None
@@ -97,6 +122,8 @@ class Sweep:
     first: tuple[Mapping[str, Any], ...] = ()
     budget: SweepBudget = field(default_factory=SweepBudget)
     confirmation: Confirmation | None = None
+    continues: Continuation | None = None
+    expectation: Expectation | None = None
     seeds: int = 1
     search_seed: int = 0
     retries: int = 2
@@ -139,7 +166,13 @@ class Sweep:
         """What the sweep says, as JSON."""
         workload = self.workload if isinstance(self.workload, str) else self.workload.definition()
         stopping = self.stopping and {name: getattr(self.stopping, name) for name in Stopping.__slots__}
+        # Said only where there is something to say, so that sweeps registered before these were known keep their hash.
+        later = {
+            "continues": self.continues and [self.continues.sweep, self.continues.round],
+            "expectation": self.expectation and [getattr(self.expectation, name) for name in Expectation.__slots__],
+        }
         return {
+            **{name: value for name, value in later.items() if value},
             "sweep": self.name,
             "description": self.description,
             "workload": workload,
@@ -165,6 +198,7 @@ def sweep_of(definition: Mapping[str, Any]) -> Sweep:
     confirmation = dict(zip(Confirmation.__slots__, definition["confirmation"] or (), strict=False))
     method = dict(definition["method"])
     trials, runs, hours, run_minutes = definition["budget"]
+    continues, expected = definition.get("continues"), definition.get("expectation")
     return Sweep(
         name=definition["sweep"],
         description=definition["description"],
@@ -181,6 +215,8 @@ def sweep_of(definition: Mapping[str, Any]) -> Sweep:
         first=tuple(definition["first"]),
         budget=SweepBudget(trials=trials, runs=runs, hours=hours, run_minutes=run_minutes),
         confirmation=Confirmation(**confirmation) if confirmation else None,
+        continues=Continuation(sweep=continues[0], round=continues[1]) if continues else None,
+        expectation=Expectation(low=expected[0], high=expected[1], against=expected[2]) if expected else None,
         seeds=definition["seeds"],
         search_seed=definition["search_seed"],
         retries=definition["retries"],

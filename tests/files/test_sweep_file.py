@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import os
 import re
@@ -808,3 +809,37 @@ def test_the_example_is_a_sweep_that_fits_the_schema():
     example = Path(__file__).parents[2] / "examples" / "sweep_fashion.yaml"
     assert read_sweep(example).stopping.rule == "asha"
     jsonschema.validate(YAML(typ="safe", pure=True).load(example.read_text(encoding="utf-8")), sweep_schema())
+
+
+def test_a_sweep_says_what_it_goes_on_from_and_what_it_is_expected_to_come_to():
+    text = SWEEP.replace("sweep: fashion-lr\n", "sweep: fashion-lr-2\ncontinues: fashion-lr\n", 1)
+    sweep = parse_sweep(text + "expect: {between: [0.25, 0.31], against: 0.33}\n")
+    assert (sweep.continues.sweep, sweep.continues.round) == ("fashion-lr", 2)
+    assert (sweep.expectation.low, sweep.expectation.high, sweep.expectation.against) == (0.25, 0.31, 0.33)
+    third = parse_sweep(text.replace("continues: fashion-lr", "continues: {sweep: fashion-lr, round: 3}"))
+    assert third.continues.round == 3
+    assert sweep_of(sweep.definition()) == parse_as_recorded(sweep)
+
+
+def parse_as_recorded(sweep):
+    return dataclasses.replace(sweep, text="", path="", notices=())
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "continues: fashion-lr",
+            "continues must name an earlier sweep; a sweep goes on from its own",
+        ),
+        ("continues: {sweep: a, round: 1}", "round"),
+        ("continues: {swep: a}", 'Did you mean "sweep"'),
+        ("expect: {between: [0.3, 0.2]}", "expect.between must rise; got 0.3 before 0.2"),
+        ("expect: {between: [0.3]}", "between"),
+        ("confirm: false\nexpect: {between: [0.2, 0.3]}", "expect needs a confirmation on fresh seeds"),
+    ],
+)
+def test_a_mistake_in_what_it_goes_on_from_is_one_line(written, said):
+    with pytest.raises(PlanError, match=re.escape(said)) as error:
+        parse_sweep(f"{SWEEP}{written}\n")
+    assert "\n" not in str(error.value)

@@ -8,6 +8,7 @@ import pytest
 from sweep_stories import LUCKY, STEADY, all_failed, exploring_sweep, front_sweep, full_sweep, scientific_sweep
 
 from surefoot.reports.space_words import parameter_words, space_sentence
+from surefoot.reports.sweep_json import sweep_json
 from surefoot.reports.sweep_sentences import (
     chosen_sentences,
     counts_sentence,
@@ -21,6 +22,7 @@ from surefoot.reports.sweep_sentences import (
 )
 from surefoot.reports.sweep_tables import cost_table, levels_table, short, space_table, standings_table, trials_table
 from surefoot.space import boolean, choice, integer, real
+from surefoot.sweep import Expectation
 
 
 def told(story):
@@ -206,3 +208,33 @@ def test_a_parameter_is_told_in_words(parameter, said):
 
 def test_a_space_is_one_sentence():
     assert space_sentence(full_sweep().sweep.space).startswith("lr (0.0001 to 0.1, log), optimizer (one of adam, sgd)")
+
+
+def expecting(low, high, against=None, **changes):
+    sweep = replace(full_sweep().sweep, expectation=Expectation(low=low, high=high, against=against))
+    return replace(full_sweep(), sweep=sweep, **changes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"),
+    [(90.5, 91.5, "SUPPORTED"), (92.0, 93.0, "REFUTED"), (85.0, 86.0, "REFUTED"), (91.05, 91.06, "INCONCLUSIVE")],
+)
+def test_what_was_expected_is_answered_by_the_fresh_seeds(low, high, answer):
+    story = expecting(low, high)
+    assert f"was expected to come to {low:g}" in told(story) or answer == "INCONCLUSIVE"
+    assert f": {answer}." in told(story)
+    is_met = {"SUPPORTED": True, "REFUTED": False, "INCONCLUSIVE": None}[answer]
+    assert sweep_json(story)["expectation"]["is_met"] is is_met
+
+
+def test_what_was_to_be_beaten_is_told_by_the_interval():
+    assert "It beats the 88" in told(expecting(90, 92, against=88.0))
+    assert "It falls behind the 95" in told(expecting(90, 92, against=95.0))
+    assert "It cannot be told apart from the 91" in told(expecting(90, 92, against=full_sweep().chosen.estimate))
+
+
+def test_an_expectation_is_open_until_the_race_is_over():
+    story = expecting(90, 92)
+    racing = replace(story, chosen=replace(story.chosen, is_complete=False))
+    assert "whether it does is not known yet" in told(racing)
+    assert sweep_json(full_sweep())["expectation"] is None

@@ -80,6 +80,20 @@ class ConfirmEntry(Strict):
     base: bool = False
 
 
+class ContinuesEntry(Strict):
+    """The earlier sweep that this one goes on from."""
+
+    sweep: Name
+    round: Annotated[int, Field(ge=2, le=1000)] = 2
+
+
+class ExpectEntry(Strict):
+    """What the chosen config is expected to come to on fresh seeds."""
+
+    between: Annotated[list[Finite], Field(min_length=2, max_length=2)]
+    against: Finite | None = None
+
+
 class StoppingEntry(Strict):
     """Which trials are ended early."""
 
@@ -126,6 +140,8 @@ class SweepEntry(ProgramEntry, SpaceEntry):
     budget: SweepBudgetEntry = SweepBudgetEntry()
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
     confirm: Any = None
+    continues: Any = None
+    expect: ExpectEntry | None = None
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     most_failures: AtLeastOne = 5
 
@@ -134,4 +150,5 @@ ENTRIES: Entries = {
     ("metrics", "*"): SweepMetricEntry,
     ("metric",): OneMetricEntry,
     ("budget",): SweepBudgetEntry,
+    ("expect",): ExpectEntry,
 }

@@ -11,12 +11,19 @@ from surefoot.files.entry import came, folder_name_mistake, hinted, name_mistake
 from surefoot.files.plan_document import Path_, PlanDocument, read_text
 from surefoot.files.program_entry import ProgramEntry, ProgramReader, is_seed_told
 from surefoot.files.search_entry import SearchReader, complete_schema
-from surefoot.files.sweep_entry import ENTRIES, ConfirmEntry, Goal, SweepEntry, SweepMetricEntry
+from surefoot.files.sweep_entry import (
+    ENTRIES,
+    ConfirmEntry,
+    ContinuesEntry,
+    Goal,
+    SweepEntry,
+    SweepMetricEntry,
+)
 from surefoot.files.sweep_space import SpaceReader
 from surefoot.files.wandb_sweep import is_wandb, parse_wandb_sweep
 from surefoot.program import Program
 from surefoot.run import Metric
-from surefoot.sweep import Confirmation, Method, Sweep, SweepBudget
+from surefoot.sweep import Confirmation, Continuation, Expectation, Method, Sweep, SweepBudget
 from surefoot.workload import Workload, find_workload
 
 USUAL_TRIALS = 50
@@ -43,10 +50,12 @@ def parse_sweep(text: str, path: str = "sweep.yaml") -> Sweep:
 def sweep_schema() -> dict[str, Any]:
     """The JSON Schema of a sweep, for editors."""
     schema = SweepEntry.model_json_schema(by_alias=True)
-    schema["$defs"]["ConfirmEntry"] = ConfirmEntry.model_json_schema(by_alias=True)
+    for entry in (ConfirmEntry, ContinuesEntry):
+        schema["$defs"][entry.__name__] = entry.model_json_schema(by_alias=True)
     keys = schema["properties"]
     complete_schema(keys, schema["$defs"])
     keys["confirm"] = {"anyOf": [{"$ref": "#/$defs/ConfirmEntry"}, {"type": "boolean"}]}
+    keys["continues"] = {"anyOf": [{"$ref": "#/$defs/ContinuesEntry"}, {"type": "string"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot sweep"}
 
 
@@ -93,6 +102,8 @@ class _Checker:
             first=reader.first(),
             budget=self._budget(method),
             confirmation=self._confirmation(objectives),
+            continues=self._continues(),
+            expectation=self._expectation(objectives),
             seeds=entry.seeds,
             search_seed=entry.search_seed,
             retries=entry.retries,
@@ -216,3 +227,24 @@ class _Checker:
         if entry.base and self.workload is None:
             self._refuse(("confirm", "base"), "needs a workload, whose base is a whole config; a script's is not")
         return Confirmation(top=entry.top, seeds=entry.seeds, has_base=entry.base)
+
+    def _continues(self) -> Continuation | None:
+        written = self.entry.continues
+        if written is None:
+            return None
+        told = {"sweep": written} if isinstance(written, str) else written
+        entry = shaped(ContinuesEntry, self.document, told, ("continues",))
+        if entry.sweep == self.entry.sweep:
+            self._refuse(("continues",), "must name an earlier sweep; a sweep goes on from its own trials by itself")
+        return Continuation(sweep=entry.sweep, round=entry.round)
+
+    def _expectation(self, objectives: Sequence[str]) -> Expectation | None:
+        entry = self.entry.expect
+        if entry is None:
+            return None
+        if self._confirmation(objectives) is None:
+            self._refuse(("expect",), "needs a confirmation on fresh seeds to be held against; this sweep has none")
+        low, high = entry.between
+        if low > high:
+            self._refuse(("expect", "between"), f"must rise; got {low:g} before {high:g}")
+        return Expectation(low=low, high=high, against=entry.against)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from surefoot.choosing import Chosen
+from surefoot.choosing import Chosen, is_expectation_met
 from surefoot.reports.plain_json import number_json, plain, values_json
 from surefoot.reports.sweep_sentences import failures_of
 from surefoot.reports.sweep_story import SweepStory, TrialStory
@@ -21,6 +21,7 @@ def sweep_json(story: SweepStory) -> dict[str, Any]:
         "best": story.best,
         "front": list(story.front),
         "chosen": None if story.chosen is None else _chosen(story.chosen),
+        "expectation": _expectation(story),
         "fresh": [
             {
                 "trial": f.number,
@@ -43,6 +44,15 @@ def sweep_json(story: SweepStory) -> dict[str, Any]:
         "notices": list(story.notices),
         "provenance": plain(story.provenance),
     }
+
+
+def _expectation(story: SweepStory) -> dict[str, Any] | None:
+    expected = story.sweep.expectation
+    if expected is None:
+        return None
+    is_met = is_expectation_met(expected, story.chosen)
+    between = values_json((expected.low, expected.high))
+    return {"between": between, "against": number_json(expected.against), "is_met": is_met}
 
 
 def _trial(t: TrialStory) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.choosing import BASE, Chosen, Standing
+from surefoot.choosing import BASE, Chosen, Standing, is_expectation_met
 from surefoot.reports.sweep_story import SweepStory, TrialStory
 from surefoot.run import Metric
+from surefoot.sweep import Expectation
 from surefoot.words import count, decimals_of, duration, half_width, listing, number, signed, span, unit_of
 
 STATES = ("complete", "pruned", "paused", "infeasible", "failed", "running", "waiting")
@@ -168,7 +169,7 @@ def chosen_sentences(story: SweepStory) -> list[str]:
     told = [_worth(chosen, story), *_luck(chosen, story), *_against_base(chosen, story), *_ties(chosen)]
     if not chosen.is_complete and story.phase == "done":
         told.append("The budget ended before every seed that was planned.")
-    return [*told, *_target(chosen, story)]
+    return [*told, *_target(chosen, story), *expectation_sentences(story)]
 
 
 def decimals_of_choice(chosen: Chosen) -> int | None:
@@ -278,6 +279,31 @@ def _target(chosen: Chosen, story: SweepStory) -> list[str]:
     size = f"{number(abs(gap), decimals_of_choice(chosen))}{metric.difference_unit}"
     how = f"reaches the target of {target}, by {size}" if gap <= 0 else f"is {size} short of the target of {target}"
     return [f"On fresh seeds it {how}."]
+
+
+def expectation_sentences(story: SweepStory) -> list[str]:
+    """What was expected before the first trial, and whether fresh seeds bore it out; nothing where nothing was."""
+    expected, chosen, metric = story.sweep.expectation, story.chosen, story.objective
+    if expected is None:
+        return []
+    digits = decimals_of(expected.high - expected.low)
+    told = f"Before any trial {metric.name} was expected to come to {number(expected.low, digits)} … "
+    told += f"{number(expected.high, digits)}{unit_of(metric)}"
+    answer = {True: "SUPPORTED", False: "REFUTED", None: "INCONCLUSIVE"}[is_expectation_met(expected, chosen)]
+    if chosen is None or chosen.estimate is None or not chosen.is_complete:
+        return [f"{told}; whether it does is not known yet."]
+    return [f"{told}: {answer}.", *_beaten(expected, chosen, metric)]
+
+
+def _beaten(expected: Expectation, chosen: Chosen, metric: Metric) -> list[str]:
+    """Whether the value that was to be beaten is."""
+    if expected.against is None or chosen.estimate is None or chosen.interval is None:
+        return []
+    gains = sorted(metric.sign * (end - expected.against) for end in chosen.interval)
+    value = f"the {number(expected.against, decimals_of_choice(chosen))}{unit_of(metric)} of the sweep before"
+    if gains[0] > 0:
+        return [f"It beats {value}."]
+    return [f"It falls behind {value}." if gains[1] < 0 else f"It cannot be told apart from {value}."]
 
 
 def outcome_text(standing: Standing) -> str:

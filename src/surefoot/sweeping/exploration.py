@@ -16,6 +16,7 @@ from surefoot.run import Measurement, Provenance, Run, Status, canonical_json, r
 from surefoot.search import Search, Stopper, stopper
 from surefoot.space import SearchSpace
 from surefoot.sweep import Sweep
+from surefoot.sweeping.carrying import CARRIED
 from surefoot.sweeping.ground import Ground, Hand, TrialListener, as_run, changed_since, check_unchanged
 from surefoot.sweeping.registration import Past, own_runs, trainings_of
 from surefoot.sweeping.strata import StratifiedSearch, StratifiedStopper
@@ -30,7 +31,8 @@ MOST_REPEATS = 100
 class Exploration:
     """Guards one search: the record is its memory, Optuna's study is rebuilt from it.
 
-    `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here.
+    `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here, `carried` the
+    trials that an earlier sweep made.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Exploration:
         self.trials: dict[int, Trial] = dict(past.trials)
         self.most_runs = most_runs
         self._hash = sweep.hash
+        self.carried = sum(trial.origin == CARRIED for trial in past.trials.values())
         own = own_runs(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
         self.seconds = sum(run.provenance.wall_seconds for run in own)
         self.runs_begun = 0
@@ -139,7 +142,7 @@ class Exploration:
         """How many runs may still begin; None where no number is set."""
         bounds = [] if self.most_runs is None else [self.most_runs - self.runs_spent]
         if self.sweep.budget.trials is not None:
-            bounds.append((self.sweep.budget.trials - self.ended) * len(self._seeds))
+            bounds.append((self.sweep.budget.trials + self.carried - self.ended) * len(self._seeds))
         return max(min(bounds), 0) if bounds else None
 
     # --- what comes next ---------------------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ class Exploration:
 
     def _spent(self) -> str:
         trials = self.sweep.budget.trials
-        if trials is not None and len(self.trials) >= trials:
+        if trials is not None and len(self.trials) - self.carried >= trials:
             return f"{trials} trial{'s were' if trials > 1 else ' was'} made, as the budget says"
         if self.most_runs is not None and self.runs_spent + self._owed() + len(self._seeds) > self.most_runs:
             return _runs_spent(self.most_runs)

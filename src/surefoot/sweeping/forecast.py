@@ -20,6 +20,11 @@ def forecast_text(sweep: Sweep) -> str:
     if len(levels) > 1:
         lines.append(f"  {len(levels)} scientific settings, each tuned with the same number of trials")
     lines.append(f"  {_budget(sweep)}")
+    if sweep.continues is not None:
+        lines.append(f"  goes on from {sweep.continues.sweep}: its trials that fit count, and are not trained again")
+    if sweep.expectation is not None:
+        low, high = sweep.expectation.low, sweep.expectation.high
+        lines.append(f"  expects {sweep.targets[0].name} {low:g} … {high:g} on fresh seeds")
     if sweep.stopping is not None:
         lines.append(f"  stops early: {stopping_text(sweep.stopping)}")
     lines += [f"  note: {notice}" for notice in sweep.notices]

@@ -17,6 +17,7 @@ from surefoot.reports.sweep_story import SweepStory
 from surefoot.run import Provenance, Run, Status, run_key
 from surefoot.storage import LockOwner, Record
 from surefoot.sweep import Sweep
+from surefoot.sweeping.carrying import carry_over
 from surefoot.sweeping.exploration import Exploration
 from surefoot.sweeping.ground import Ground, TrialListener, changed_since, check_unchanged
 from surefoot.sweeping.registration import (
@@ -82,6 +83,8 @@ class Sweeping:
     def _run(self, engine: Engine, listener: SweepListener) -> SweepStory:
         self.record.close_abandoned(ABANDONED, self.id)
         for note in register_sweep(self.record, self.id, self.sweep):
+            self._notice(note, listener)
+        for note in carry_over(self.record, self.id, self.sweep, self._counted_prints):
             self._notice(note, listener)
         past = self._past()
         for reason, count in past.left_out.items():
@@ -174,12 +177,17 @@ class Sweeping:
         configs = {trial.number: trial.config for trial in best} | {BASE: self.sweep.base}
         tasks, trials = {}, {}
         for number, count in counts.items():
-            for seed in confirming_seeds(count):
+            for seed in confirming_seeds(count, self._fresh_block):
                 if self._is_trained(fresh.get(number, []), seed):
                     continue
                 task = self._fresh_task(number, configs[number], seed)
                 tasks[task.key], trials[task.key] = task, number
         return tasks, trials
+
+    @property
+    def _fresh_block(self) -> int:
+        """The block of this round's fresh seeds: those of the earlier rounds had a part in choosing the space."""
+        return self.sweep.continues.round - 1 if self.sweep.continues else 0
 
     def _runs_left(self, past: Past, fresh: Mapping[int, list[Run]]) -> int | None:
         """How many runs the budget still holds; hours hold as many as they would of those that went to their end."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from surefoot.choosing import cost, exploring_share
 from surefoot.sweep import Confirmation, Sweep
+from surefoot.sweeping.carrying import CARRIED
 from surefoot.sweeping.trials import Trial, TrialState
 
 MOST_GRID = 100_000  # counting a larger grid takes longer than anybody waits for an answer
@@ -18,8 +19,9 @@ def seconds_left(
 
     `confirmation` is the one that fits the budget, None where nothing is confirmed.
     """
-    ended = [t for t in trials if t.has_ended]
-    spent = sum(t.seconds for t in trials)
+    own = [t for t in trials if t.origin != CARRIED]
+    ended = [t for t in own if t.has_ended]
+    spent = sum(t.seconds for t in own)
     if not ended or not spent:
         return None
     found = 0.0 if is_explored else _exploring(sweep, ended, spent, confirmation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import os
 import re
@@ -811,18 +810,14 @@ def test_the_example_is_a_sweep_that_fits_the_schema():
     jsonschema.validate(YAML(typ="safe", pure=True).load(example.read_text(encoding="utf-8")), sweep_schema())
 
 
-def test_a_sweep_says_what_it_goes_on_from_and_what_it_is_expected_to_come_to():
+def test_a_sweep_says_what_it_goes_on_from_and_what_it_is_expected_to_come_to(folder):
     text = SWEEP.replace("sweep: fashion-lr\n", "sweep: fashion-lr-2\ncontinues: fashion-lr\n", 1)
-    sweep = parse_sweep(text + "expect: {between: [0.25, 0.31], against: 0.33}\n")
+    sweep = parsed(folder, text + "expect: {between: [0.25, 0.31], against: 0.33}\n")
     assert (sweep.continues.sweep, sweep.continues.round) == ("fashion-lr", 2)
     assert (sweep.expectation.low, sweep.expectation.high, sweep.expectation.against) == (0.25, 0.31, 0.33)
-    third = parse_sweep(text.replace("continues: fashion-lr", "continues: {sweep: fashion-lr, round: 3}"))
+    third = parsed(folder, text.replace("continues: fashion-lr", "continues: {sweep: fashion-lr, round: 3}"))
     assert third.continues.round == 3
-    assert sweep_of(sweep.definition()) == parse_as_recorded(sweep)
-
-
-def parse_as_recorded(sweep):
-    return dataclasses.replace(sweep, text="", path="", notices=())
+    assert sweep_of(sweep.definition()).definition() == sweep.definition()
 
 
 @pytest.mark.parametrize(
@@ -836,10 +831,11 @@ def parse_as_recorded(sweep):
         ("continues: {swep: a}", 'Did you mean "sweep"'),
         ("expect: {between: [0.3, 0.2]}", "expect.between must rise; got 0.3 before 0.2"),
         ("expect: {between: [0.3]}", "between"),
-        ("confirm: false\nexpect: {between: [0.2, 0.3]}", "expect needs a confirmation on fresh seeds"),
+        ("expect: {between: [0.2, 0.3]}", "expect needs a confirmation on fresh seeds"),
     ],
 )
-def test_a_mistake_in_what_it_goes_on_from_is_one_line(written, said):
+def test_a_mistake_in_what_it_goes_on_from_is_one_line(folder, written, said):
+    alone = SWEEP.replace("confirm: {top: 2, seeds: 4}\n", "confirm: false\n" if "confirm" in said else "")
     with pytest.raises(PlanError, match=re.escape(said)) as error:
-        parse_sweep(f"{SWEEP}{written}\n")
+        parsed(folder, f"{alone}{written}\n")
     assert "\n" not in str(error.value)

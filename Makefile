@@ -33,7 +33,7 @@ calibrate: $(VENV)/.installed-test
 	$(call measure,error_rates power coverage landscapes)
 
 bench: $(VENV)/.installed-test
-	$(call measure,training recording sweeping proposing startup demo promotion regret command_start)
+	$(call measure,training recording sweeping proposing startup demo promotion regret refining importance analyzing command_start)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/table.py $(OUT) docs/benchmarks.md

@@ -38,7 +38,7 @@ ORDER = {
     "sweep": ("program", "workload"),
     "search": ("sweep",),
     "trials": ("sweep",),
-    "files": ("plan", "workloads"),
+    "files": ("plan", "workloads", "analysis"),
     "verdict": ("comparison",),
     "claim": ("comparison", "verdict"),
     "choosing": ("comparison",),

@@ -63,7 +63,8 @@ class TrialTable:
     `space` is the declared one, or where `is_inferred` what the rows show: ranges are then those that were
     seen, conditions those under which a setting was there. `evaluated_on` is how many examples a value rests
     on. `notices` say how the source was read, in sentences. `sweep` is there where the source is one of ours.
-    `base` holds the settings that did not vary.
+    `base` holds the settings that did not vary. `fresh` are further values of some trials, by name, on seeds that
+    had no part in the search.
     """
 
     name: str
@@ -74,6 +75,7 @@ class TrialTable:
     is_inferred: bool = False
     is_in_order: bool = True
     base: Mapping[str, Any] = field(default_factory=dict)
+    fresh: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     trivial: tuple[Trivial, ...] = ()
     evaluated_on: int | None = None
     notices: tuple[str, ...] = ()

@@ -26,6 +26,11 @@ WORKLOADS: Mapping[str, str] = {
     "digits": "surefoot.workloads.digits:WORKLOAD",
     "fashion_mnist": "surefoot.workloads.fashion_mnist:WORKLOAD",
 }
+# What the built-in ones' `trivial` would be; it stands apart, as their own modules are part of their fingerprints.
+TRIVIAL: Mapping[str, str] = {
+    "digits": "surefoot.workloads.trivial:digits",
+    "fashion_mnist": "surefoot.workloads.trivial:fashion_mnist",
+}
 PROGRAMS = "surefoot.workloads.program"
 # What libraries read to learn how many threads they may use.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -58,6 +63,17 @@ class RunContext:
             )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baselines:
+    """What predictors that learn nothing come to: by metric, the value of each by its name.
+
+    As {"val_accuracy": {"majority class": 10.0}}. `evaluated_on` is how many validation examples a value rests on.
+    """
+
+    values: Mapping[str, Mapping[str, float]]
+    evaluated_on: int | None = None
+
+
 Train = Callable[[Any, RunContext], Generator[Measurement, None, Facts]]
 Evaluate = Callable[[Any, RunContext, str, Split], Mapping[str, float]]
 
@@ -76,6 +92,7 @@ class Workload:
     arms although none of its drivers changed confounds their comparison. `requires` maps an
     importable module to the extra that installs it. With `resumes`, a training that is closed at a measurement leaves
     what it needs in its artifacts, and goes on from there when `context.resume` is true.
+    `trivial(data_root)` says what predictors that learn nothing come to; it fetches no data.
     A program (see `surefoot.program`) is a workload whose `config` is dict: it has no defaults, takes any settings,
     and `code` says what its code fingerprint is.
     """
@@ -94,6 +111,7 @@ class Workload:
     requires: Mapping[str, str] = field(default_factory=dict)
     resumes: bool = False
     code: Callable[[], str] | None = None
+    trivial: Callable[[Path | None], Baselines] | None = None
 
     def defaults(self) -> dict[str, Any]:
         """Every setting at its default, in its parameter's own type; raises SpaceError for one outside the space."""
@@ -116,6 +134,24 @@ class Workload:
     def missing_data(self, data_root: Path | None) -> str:
         """What `missing` says, empty where nothing is. Raises WorkloadError where it breaks or gives no text."""
         return self._asked("missing", data_root)
+
+    def baselines(self, data_root: Path | None) -> Baselines | None:
+        """What predictors that learn nothing come to; None where nobody says. Raises WorkloadError where it breaks."""
+        asked = self.trivial
+        if asked is None and self.name in TRIVIAL and find_workload(self.name) is self:
+            module, _, attribute = TRIVIAL[self.name].partition(":")
+            asked = getattr(importlib.import_module(module), attribute)
+        if asked is None:
+            return None
+        try:
+            answer = asked(data_root)
+        except SurefootError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever somebody's function does when it is called
+            raise WorkloadError(f"trivial of workload {self.name} broke: {_said(error)}") from error
+        if not isinstance(answer, Baselines):
+            raise WorkloadError(f"trivial of workload {self.name} must return Baselines; got {quoted(answer)}")
+        return answer
 
     def _asked(self, question: Literal["fingerprint", "missing"], data_root: Path | None) -> str:
         try:
@@ -220,6 +256,8 @@ def _mistakes(workload: Workload) -> Iterator[str]:
         function = getattr(workload, part)
         if not callable(function) and not (part == "evaluate" and function is None):
             yield f"{part} must be a function; got {quoted(function)}"
+    if workload.trivial is not None and not callable(workload.trivial):
+        yield f"trivial must be a function or nothing; got {quoted(workload.trivial)}"
     yield from _mistakes_of_metrics(workload.metrics)
     if not (isinstance(workload.space, SearchSpace) and _holds(workload.space.parameters, Parameter)):
         yield f"space must be a SearchSpace of a tuple of Parameters; got {quoted(workload.space)}"

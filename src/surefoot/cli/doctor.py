@@ -29,10 +29,11 @@ NEEDED = (
     "psutil",
     "optuna",
     "cmaes",
+    "scikit-learn",
+    "plotly",
 )
 EXTRAS: Mapping[str, str] = {
     "torch": "torch",
-    "scikit-learn": "torch",
     "psycopg": "postgresql",
     "ray": "ray",
     "mlflow-skinny": "mlflow",

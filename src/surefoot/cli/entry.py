@@ -72,7 +72,7 @@ def _answer(argv: list[str]) -> int:
         raise SurefootError(f'no verb "{argv[0]}" (there is {", ".join(VERBS)}).{nearest(argv[0], VERBS)}')
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
-        options = re.findall(r"--[a-z]+", arguments.usage)
+        options = re.findall(r"--[a-z-]+", arguments.usage)
         hint = nearest(unknown[0], options)
         listed = ", ".join(options)
         raise SurefootError(f"{argv[0]} does not know {unknown[0]} (it has {listed}){'.' if hint else ''}{hint}")

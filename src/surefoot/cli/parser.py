@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surefoot.cli import reading, training, writing
+from surefoot.cli import analyzing, reading, training, writing
 from surefoot.cli.answers import put, version_of
 from surefoot.cli.places import DEFAULT_HOME
 from surefoot.errors import SurefootError, quoted
 
-VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "compare", "doctor")
+VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "analyze", "compare", "doctor")
 A_YEAR = 365 * 86_400.0
 EPILOG = """\
 first steps:
@@ -74,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     report = _verb(verbs, "report", reading.report, "the report as HTML, Markdown, figures and tables", reports=True)
     report.add_argument("study", nargs="?", help="the latest one by default")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: HOME/<study>/report)")
+    _analyze_parser(verbs)
     compare = _verb(verbs, "compare", reading.compare, "one comparison with its verdict, after the fact", reports=True)
     compare.add_argument("source", metavar="SOURCE", help="a study")
     compare.add_argument("a", metavar="A", help="the arm: baseline, champion, or EXPERIMENT/ARM")
@@ -140,6 +141,39 @@ def _sweep_parser(verbs: Any) -> None:
     )
 
 
+def _analyze_parser(verbs: Any) -> None:
+    found = _verb(
+        verbs,
+        "analyze",
+        analyzing.analyze,
+        "what trials say: what matters, how sure that is, what is luck",
+        reports=True,
+    )
+    _source_options(found)
+    found.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the analysis's own draws (default: 0)")
+    found.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write it (default: HOME/<study>/analysis, or ./<table>-analysis; with --json: nowhere)",
+    )
+
+
+def _source_options(found: argparse.ArgumentParser) -> None:
+    """SOURCE and how it is to be read."""
+    found.add_argument("source", metavar="SOURCE", help="a study or sweep on record, or a table of trials (CSV, TSV)")
+    found.add_argument("--metric", metavar="NAME", help="of a study: its primary metric by default")
+    found.add_argument("--value", metavar="COLUMN", help="of a table: the column of the objective")
+    found.add_argument("--goal", choices=("maximize", "minimize"), help="of a table: which way the value should go")
+    for option, what in (("--parameters", "the searched settings, and no others"), ("--results", "no settings")):
+        found.add_argument(option, action="append", metavar="A,B", help=f"of a table: columns that are {what}")
+    found.add_argument("--rows", type=_count, metavar="N", help="of a table: read the first N rows only")
+    found.add_argument(
+        "--trivial", action="append", metavar="NAME=VALUE", help="what a predictor that learns nothing comes to"
+    )
+    found.add_argument("--evaluated-on", type=_count, metavar="N", help="how many examples a value rests on")
+
+
 def _training_options(found: argparse.ArgumentParser, what: str) -> None:
     """The options of the verbs that train: where, on what, how many at a time."""
     found.add_argument("--workers", type=_count, metavar="N", help=f"{what}s at a time (default: one for each core)")
@@ -169,6 +203,16 @@ def _count(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got {quoted(text)}")
     return count
+
+
+def _seed(text: str) -> int:
+    try:
+        seed = int(text)
+    except ValueError:
+        seed = -1
+    if seed < 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more; got {quoted(text)}")
+    return seed
 
 
 def _seconds(text: str) -> float:

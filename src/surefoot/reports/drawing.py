@@ -12,6 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from surefoot.analysis.figure import Figure as AnalysisFigure
+from surefoot.reports.analysis_drawing import ANALYSIS_DRAWERS
 from surefoot.reports.canvas import (
     BLUE,
     COLOURS,
@@ -53,7 +55,7 @@ from surefoot.words import decimals_of, heading_of, number, unit_of
 MOST_CURVES_TOGETHER = 4
 
 
-def png(figure: Figure | SweepFigure) -> bytes:
+def png(figure: Figure | SweepFigure | AnalysisFigure) -> bytes:
     """The figure as a PNG at twice the width of a 900-pixel page."""
     with warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; that is no reason to draw nothing.
@@ -66,7 +68,7 @@ def png(figure: Figure | SweepFigure) -> bytes:
     return stream.getvalue()
 
 
-def _draw(figure: Figure | SweepFigure) -> Canvas:
+def _draw(figure: Figure | SweepFigure | AnalysisFigure) -> Canvas:
     drawers: dict[type, Callable[[Any], Canvas]] = {
         PathFigure: _path,
         CurvesFigure: _curves,
@@ -74,6 +76,7 @@ def _draw(figure: Figure | SweepFigure) -> Canvas:
         NoiseFigure: _noise,
         CostFigure: _cost,
         **SWEEP_DRAWERS,
+        **ANALYSIS_DRAWERS,
     }
     return drawers[type(figure)](figure)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from surefoot.analysis.figure import Figure as AnalysisFigure
 from surefoot.reports.figures import Figure, NoFigure, all_figures
 from surefoot.reports.story import Story
 from surefoot.reports.sweep_figures import SweepFigure
@@ -25,12 +26,12 @@ def draw_all(story: Story) -> dict[str, Picture]:
     return picture_figures(all_figures(story))
 
 
-def picture_figures(figures: Mapping[str, Figure | SweepFigure | NoFigure]) -> dict[str, Picture]:
+def picture_figures(figures: Mapping[str, Figure | SweepFigure | AnalysisFigure | NoFigure]) -> dict[str, Picture]:
     """The pictures of figures that are computed already."""
     return {name: _drawn(name, figure) for name, figure in figures.items()}
 
 
-def _drawn(name: str, figure: Figure | SweepFigure | NoFigure) -> Picture:
+def _drawn(name: str, figure: Figure | SweepFigure | AnalysisFigure | NoFigure) -> Picture:
     if isinstance(figure, NoFigure):
         return Picture(name=name, title="", caption=figure.sentence)
     try:

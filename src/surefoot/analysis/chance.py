@@ -1,0 +1,206 @@
+"""What chance alone reaches: shares of variance over shuffled values, and their spread over resampled trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from surefoot.analysis.column import Floats, Integers
+from surefoot.analysis.fanova import main_marginal, variance_shares
+from surefoot.analysis.forest import Forest, ForestAxis, fit_forest
+
+ALPHA = 0.05
+TREES = 64
+# Shuffles and resamples stand on at most so many trials, drawn from all: a tree of 400 costs a third of one of 1,000.
+MOST_ROWS = 400
+SHUFFLES = 99
+RESAMPLES = 60
+RESAMPLED_TREES = 8
+# Forests of fewer rows than this hold the interpreter most of the time, and a second thread gains nothing.
+ROWS_FOR_THREADS = 150
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """Rows x (n, d) on their axes with gains y (n,), and the pairs of axes that are asked about."""
+
+    x: Floats
+    y: Floats
+    axes: tuple[ForestAxis, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def n(self) -> int:
+        """How many trials there are."""
+        return len(self.y)
+
+    def some(self, rng: np.random.Generator) -> Ground:
+        """The same over at most 400 of its trials."""
+        if self.n <= MOST_ROWS:
+            return self
+        return self.at(np.sort(rng.choice(self.n, MOST_ROWS, replace=False)))
+
+    def at(self, rows: Integers) -> Ground:
+        """The same over these rows."""
+        return Ground(x=self.x[rows], y=self.y[rows], axes=self.axes, pairs=self.pairs)
+
+    def valued(self, y: Floats) -> Ground:
+        """The same with other gains."""
+        return Ground(x=self.x, y=y, axes=self.axes, pairs=self.pairs)
+
+    def without_pairs(self) -> Ground:
+        """The same with no pair asked about."""
+        return Ground(x=self.x, y=self.y, axes=self.axes)
+
+    def forest(self, trees: int, rng: np.random.Generator) -> Forest:
+        """A forest on it."""
+        return fit_forest(self.x, self.y, self.axes, trees=trees, rng=rng)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chance:
+    """How far each of several shares is beyond chance: `p` is family-wise, `limits` what chance reaches at `alpha`."""
+
+    p: Floats
+    limits: Floats
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """The 95 % intervals (shares, 2) and standard deviations (shares,) of shares over resampled trials."""
+
+    intervals: Floats
+    sd: Floats
+
+
+def out_of_bag(forest: Forest, ground: Ground) -> Floats:
+    """What the trees that never saw a trial predict of it, shape (n,); the mean gain where all saw it."""
+    each, seen = forest.predict_each(ground.x), np.zeros((len(forest.trees), ground.n), dtype=bool)
+    if forest.grown is not None:
+        for t, rows in enumerate(forest.grown.estimators_samples_):
+            seen[t, rows] = True
+    count = (~seen).sum(axis=0)
+    return np.where(count > 0, np.where(seen, 0.0, each).sum(axis=0) / np.maximum(count, 1), forest.centre)
+
+
+def explained(predicted: Floats, y: Floats) -> float:
+    """The share of the variance of y that a prediction explains; below 0 where the mean would be nearer, 0 of nothing."""
+    spread = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
+    return 1 - float(((y - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
+
+
+def chance_of_mains(ground: Ground, observed: Floats, *, families: int, rng: np.random.Generator) -> Chance:
+    """Whether each main share is beyond chance, where everything that was found so far is kept and the rest shuffled.
+
+    First all gains are shuffled. Where something is found, its own effect is put back and only what it leaves
+    unexplained (by trees that did not see the trial) is shuffled, so that one strong parameter does not hide
+    the next. `families` is among how many such tests the error rate is shared (Bonferroni).
+    Source: Freedman and Lane (1983), "A nonstochastic interpretation of reported significance levels", JBES 1(4);
+    the largest over all parameters: Westfall and Young (1993), step-down maxT.
+    """
+    alone, count = ground.without_pairs(), len(ground.axes)
+    p, limits = np.ones(count), np.ones(count)
+    left, base, floor = np.arange(count), np.zeros(ground.n), 0.0
+    while len(left):
+        drawn = shuffled_shares(alone, base, families=families, rng=rng)[:, left]
+        found = chance(observed[left], drawn, families=families)
+        # A parameter is found only after those before it: its p is never below theirs.
+        p[left], limits[left] = np.maximum(found.p, floor), found.limits
+        is_found = p[left] <= ALPHA
+        if not is_found.any():
+            break
+        floor = float(p[left][is_found].max())
+        left = left[~is_found]
+        known = Ground(x=ground.x[:, p <= ALPHA], y=ground.y, axes=tuple(np.array(ground.axes)[p <= ALPHA]))
+        base = out_of_bag(known.forest(TREES, rng), known)
+    return Chance(p=p, limits=limits)
+
+
+def chance_of_pairs(ground: Ground, forest: Forest, observed: Floats, *, families: int, rng: np.random.Generator) -> Chance:
+    """Whether each pair's share is beyond what mains that only add up, and noise, would show.
+
+    The gains are rebuilt from the forest's mains; what is left is shuffled, and made as large as the forest's
+    error on trials it did not see, since mains fitted to the same trials leave too little.
+    """
+    base = np.full(ground.n, float(ground.y.mean()))
+    for j in range(len(ground.axes)):
+        line = main_marginal(forest, j, ground.x[:, j])[0]
+        base += line - line.mean()
+    left = ground.y - base
+    unseen = float(((ground.y - out_of_bag(forest, ground)) ** 2).mean())
+    inside = float((left**2).mean())
+    left = left * math.sqrt(max(1.0, unseen / inside)) if inside > 0 else left
+    drawn = shuffled_shares(ground.valued(base + left), base, families=families, rng=rng)[:, len(ground.axes) :]
+    return chance(observed, drawn, families=families)
+
+
+def chance(observed: Floats, drawn: Floats, *, families: int = 1) -> Chance:
+    """The observed shares (d,) against drawn ones (shuffles, d), each first put on the scale of its own chance.
+
+    A choice of many levels reaches large shares by chance; on its own scale it does not hide the others.
+    """
+    centre, scale = drawn.mean(axis=0), np.maximum(drawn.std(axis=0, ddof=1), 1e-9)
+    largest = np.sort(((drawn - centre) / scale).max(axis=1))[::-1]
+    score = (observed - centre) / scale
+    reached = (largest[None, :] >= score[:, None]).sum(axis=1)
+    p = np.minimum(1.0, families * (1 + reached) / (1 + len(drawn)))
+    place = max(math.floor(ALPHA / families * (1 + len(drawn))) - 1, 0)
+    return Chance(p=p, limits=np.clip(centre + scale * largest[place], 0.0, 1.0))
+
+
+def shuffled_shares(ground: Ground, base: Floats, *, families: int, rng: np.random.Generator) -> Floats:
+    """Main and pair shares where gains less `base` are shuffled, shape (shuffles, mains + pairs)."""
+    trees = 16 if ground.n <= 100 else 8
+
+    def one(draw: np.random.Generator) -> Floats:
+        y = base + draw.permutation(ground.y - base)
+        return _shares(ground.valued(y), trees, draw)
+
+    # Enough shuffles that the smallest p they can show is small enough for every family.
+    return np.stack(_in_turn(one, rng.spawn(max(SHUFFLES, 40 * families - 1)), ground.n))
+
+
+def spread_of_shares(ground: Ground, observed: Floats, whole: int, rng: np.random.Generator) -> Spread:
+    """How far the shares (mains, then pairs) would move with other trials, by resampling these with replacement.
+
+    The deviations are put around the observed shares, as a forest of resampled trials knows fewer different
+    ones; freed of what its few trees add; and narrowed where `whole`, the number of trials, is more than stand here.
+    Source: Efron (1979), "Bootstrap methods", Ann. Statist. 7(1); the correction for few trees: Sexton and Laake
+    (2009), "Standard errors for bagged and random forest estimators", CSDA 53(3).
+    """
+
+    def one(draw: np.random.Generator) -> Floats:
+        sample = ground.at(draw.integers(ground.n, size=ground.n))
+        found = variance_shares(sample.forest(RESAMPLED_TREES, draw), ground.pairs)
+        each = np.concatenate([found.per_tree_mains, found.per_tree_pairs], axis=1)
+        if not len(each):
+            return np.zeros((2, each.shape[1]))
+        return np.stack([each.mean(axis=0), each.var(axis=0, ddof=1) if len(each) > 1 else np.zeros(each.shape[1])])
+
+    drawn = np.stack(_in_turn(one, rng.spawn(RESAMPLES), ground.n))
+    means, of_trees = drawn[:, 0], drawn[:, 1].mean(axis=0)
+    variance = means.var(axis=0, ddof=1)
+    true = np.maximum(variance - of_trees / RESAMPLED_TREES, 0.0) + of_trees / TREES
+    narrowed = np.sqrt(true / np.maximum(variance, 1e-18) * min(1.0, ground.n / whole))
+    moved = (means - np.median(means, axis=0)) * narrowed
+    ends = observed + np.quantile(moved, [0.025, 0.975], axis=0)
+    return Spread(intervals=np.clip(ends, 0.0, 1.0).T, sd=np.sqrt(variance) * narrowed)
+
+
+def _shares(ground: Ground, trees: int, rng: np.random.Generator) -> Floats:
+    found = variance_shares(ground.forest(trees, rng), ground.pairs)
+    return np.concatenate([found.mains, found.pairs])
+
+
+def _in_turn(
+    work: Callable[[np.random.Generator], Floats], draws: Sequence[np.random.Generator], rows: int
+) -> list[Floats]:
+    """The work on each draw, in order; two at a time where that gains time."""
+    if rows < ROWS_FOR_THREADS:
+        return [work(draw) for draw in draws]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(work, draws))

@@ -1,0 +1,252 @@
+"""Forest: regression trees over trials, each tree as the boxes of its leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestRegressor
+
+from surefoot.analysis.column import Floats, Integers
+
+Places = NDArray[np.int32]
+# Each split looks at every axis: plain bagging. On the published fANOVA values 5/6 and 2/3 of them do no better
+# (tests/analysis/test_importance_reference.py), and of few axes a part leaves some splits nothing but junk.
+FEATURES_TRIED = 1.0
+# Below so many rows starting threads costs more than they save.
+ROWS_FOR_THREADS = 500
+THREADS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForestAxis:
+    """One parameter as a forest sees it, and the uniform measure over what it may be.
+
+    A choice comes as codes 0 to `level_count` - 1, all levels equally likely. A number comes on the scale it is
+    drawn on and is uniform from `low` to `high`, its declared range on that scale; where it takes only the
+    values of the `grid`, which rise, it takes them in proportion to `weights`, all alike where there are none.
+    """
+
+    key: str
+    is_choice: bool = False
+    low: float = 0.0
+    high: float = 1.0
+    level_count: int = 0
+    grid: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where the axis begins and ends; half a level beyond the outermost codes of a choice."""
+        if self.is_choice:
+            return -0.5, self.level_count - 0.5
+        # A box holds its upper edge and not its lower one, so that the first value of a grid lies above the begin.
+        return (float(np.nextafter(self.low, -np.inf)), self.high) if self.grid else (self.low, self.high)
+
+    def share_below(self, thresholds: Floats) -> Floats:
+        """The measure of what is not above each threshold: 0 below the axis, 1 from its end on."""
+        if self.grid and not self.is_choice:
+            weights = np.array(self.weights or [1.0] * len(self.grid))
+            below = np.concatenate([[0.0], np.cumsum(weights)]) / weights.sum()
+            counted: Floats = below[np.searchsorted(np.array(self.grid), thresholds, side="right")]
+            return counted
+        low, high = self.ends
+        if not high > low:
+            return np.asarray(thresholds >= high, dtype=float)
+        found: Floats = np.clip((thresholds - low) / (high - low), 0.0, 1.0)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """The product of the axes that a forest stands on; `orders` gives each code's rank, per axis (empty: as it is)."""
+
+    axes: tuple[ForestAxis, ...]
+    orders: tuple[Integers, ...]
+
+    def ranked(self, axis: int, places: Floats) -> Floats:
+        """Places along an axis as the trees know them: a choice's codes become ranks."""
+        order = self.orders[axis]
+        if not len(order):
+            return np.asarray(places, dtype=float)
+        found: Floats = order[np.asarray(places, dtype=np.int64)].astype(float)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tree:
+    """The leaves of one tree: axis-parallel boxes that fill the ground without overlap.
+
+    `edges` holds for every axis, rising, where it begins, where this tree splits it, and where it ends. Leaf l
+    lies on axis j above edge `first[l, j]`, up to and with edge `last[l, j]`, and predicts `values[l]`. A choice
+    stands in ranks, rank r from r - 0.5 to r + 0.5.
+    """
+
+    edges: tuple[Floats, ...]
+    first: Places
+    last: Places
+    values: Floats
+
+    @property
+    def lower(self) -> Floats:
+        """Where each leaf begins, shape (leaves, axes)."""
+        return self._at(self.first)
+
+    @property
+    def upper(self) -> Floats:
+        """Where each leaf ends, shape (leaves, axes)."""
+        return self._at(self.last)
+
+    def _at(self, places: Places) -> Floats:
+        return np.stack([edges[places[:, j]] for j, edges in enumerate(self.edges)], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forest:
+    """Trees on one ground; without rows or axes there are none, and `centre`, the mean value, is all it knows.
+
+    `grown` are scikit-learn's trees, which predict (value - `centre`) / `scale`.
+    """
+
+    ground: Ground
+    trees: tuple[Tree, ...]
+    centre: float
+    scale: float
+    grown: RandomForestRegressor | None
+
+    @property
+    def axes(self) -> tuple[ForestAxis, ...]:
+        """The parameters, in the order of the columns of x."""
+        return self.ground.axes
+
+    def predict(self, x: Floats) -> tuple[Floats, Floats]:
+        """Mean over the trees and standard deviation among them at the rows of x, each of shape (m,)."""
+        each = self._standard(x)
+        if not len(each):
+            return np.full(len(x), self.centre), np.zeros(len(x))
+        return self.centre + self.scale * each.mean(axis=0), self.scale * each.std(axis=0)
+
+    def predict_each(self, x: Floats) -> Floats:
+        """What every tree predicts at the rows of x, shape (trees, m)."""
+        return self.centre + self.scale * self._standard(x)
+
+    def _standard(self, x: Floats) -> Floats:
+        """The same about the centre and in the scale that the trees were grown in."""
+        if self.grown is None:
+            return np.zeros((0, len(x)))
+        seen = _seen(self.ground, x)
+        return np.stack([tree.tree_.predict(seen)[:, 0] for tree in self.grown.estimators_])
+
+
+def fit_forest(
+    x: Floats,
+    y: Floats,
+    axes: Sequence[ForestAxis],
+    *,
+    trees: int = 64,
+    rng: np.random.Generator,
+    min_leaf: int = 1,
+) -> Forest:
+    """A forest of bootstrapped regression trees on x, shape (n, d), and finite y, shape (n,).
+
+    A choice's levels are put in the order of their mean y before the trees are grown, so that a split can part
+    any group of levels that lie together in it; levels without a row stand in the middle. For one node that is
+    the best split of all there are; below the root it is near it.
+    Source: Fisher (1958), "On grouping for maximum homogeneity", JASA 53; Breiman et al. (1984), "Classification
+    and regression trees", 9.4; trees: Breiman (2001), "Random forests", Machine Learning 45.
+    """
+    centre, scale = _standard(y)
+    ground = Ground(axes=tuple(axes), orders=tuple(_order(axis, x[:, j], y) for j, axis in enumerate(axes)))
+    if not len(y) or not len(axes):
+        return Forest(ground=ground, trees=(), centre=centre, scale=scale, grown=None)
+    grown = RandomForestRegressor(
+        n_estimators=trees,
+        max_features=FEATURES_TRIED,
+        min_samples_leaf=min_leaf,
+        bootstrap=True,
+        n_jobs=THREADS if len(y) >= ROWS_FOR_THREADS else 1,  # threads, never processes: scikit-learn releases the GIL
+        random_state=int(rng.integers(2**31 - 1)),
+    )
+    grown.fit(_seen(ground, x), (y - centre) / scale)
+    boxes = tuple(_boxes(ground, tree.tree_, centre, scale) for tree in grown.estimators_)
+    return Forest(ground=ground, trees=boxes, centre=centre, scale=scale, grown=grown)
+
+
+def _standard(y: Floats) -> tuple[float, float]:
+    """The mean of y and its largest distance from it, so that trees see numbers of size 1; (0, 1) for no rows."""
+    if not len(y):
+        return 0.0, 1.0
+    largest = float(np.abs(y).max()) or 1.0
+    centre = float((y / largest).mean()) * largest  # a sum of large numbers may be none
+    spread = float(np.abs(y / 2 - centre / 2).max()) * 2
+    return centre, spread if 0 < spread < np.inf else 1.0
+
+
+def _order(axis: ForestAxis, codes: Floats, y: Floats) -> Integers:
+    """The rank of every level of a choice by its mean y; empty for a number."""
+    if not axis.is_choice:
+        return np.zeros(0, dtype=np.int64)
+    places = codes.astype(np.int64)
+    counts = np.bincount(places, minlength=axis.level_count)
+    with np.errstate(over="ignore"):
+        sums = np.bincount(places, weights=y, minlength=axis.level_count)
+    middle = float(np.median(y)) if len(y) else 0.0
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), middle)
+    ranks = np.empty(len(means), dtype=np.int64)
+    ranks[np.argsort(means, kind="stable")] = np.arange(len(means))
+    return ranks
+
+
+def _seen(ground: Ground, x: Floats) -> NDArray[np.float32]:
+    """The rows as the trees get them: choices as ranks, numbers from 0 to 1, as scikit-learn keeps few digits."""
+    seen = np.empty(np.shape(x), dtype=np.float32)
+    for j, axis in enumerate(ground.axes):
+        low, width = _frame(axis)
+        # What lies far outside its range says no more than what lies just outside.
+        seen[:, j] = np.clip((ground.ranked(j, x[:, j]) - low) / width, -1e6, 1e6)
+    return seen
+
+
+def _frame(axis: ForestAxis) -> tuple[float, float]:
+    """Zero and unit of an axis within the trees."""
+    if axis.is_choice:
+        return 0.0, 1.0
+    return axis.low, axis.high - axis.low if axis.high > axis.low else 1.0
+
+
+def _boxes(ground: Ground, grown: Any, centre: float, scale: float) -> Tree:
+    """The leaves of a grown tree, found from the root down, all nodes of a depth at once."""
+    left, right, feature = grown.children_left, grown.children_right, grown.feature
+    edges, place = _edges(ground, feature, grown.threshold)
+    shape = (grown.node_count, len(ground.axes))
+    first, last = np.zeros(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
+    last[0] = [len(e) - 1 for e in edges]
+    nodes = np.zeros(1, dtype=np.int64)
+    while len(nodes := nodes[left[nodes] >= 0]):
+        lefts, rights, axis = left[nodes], right[nodes], feature[nodes]
+        for children in (lefts, rights):
+            first[children], last[children] = first[nodes], last[nodes]
+        last[lefts, axis] = place[nodes]
+        first[rights, axis] = place[nodes]
+        nodes = np.concatenate([lefts, rights])
+    leaves = left < 0
+    values = centre + scale * grown.value[leaves, 0, 0]
+    return Tree(edges=edges, first=first[leaves], last=last[leaves], values=values)
+
+
+def _edges(ground: Ground, feature: Integers, threshold: Floats) -> tuple[tuple[Floats, ...], Places]:
+    """Every axis's edges, and for every node the place of its threshold among those of its axis."""
+    place = np.zeros(len(feature), dtype=np.int32)
+    edges: list[Floats] = []
+    for j, axis in enumerate(ground.axes):
+        at = np.flatnonzero(feature == j)
+        low, width = _frame(axis)
+        # Between two levels every threshold means the same; halfway makes the boxes of a choice meet exactly.
+        split = np.floor(threshold[at]) + 0.5 if axis.is_choice else low + width * threshold[at]
+        found, inverse = np.unique(np.clip(split, *axis.ends), return_inverse=True)
+        place[at] = inverse + 1
+        edges.append(np.concatenate([[axis.ends[0]], found, [axis.ends[1]]]))
+    return tuple(edges), place

@@ -1,0 +1,549 @@
+"""The noise floor: how far values differ when nothing but the seed does, and which ranks that makes ties."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import chdtri
+
+from surefoot.analysis.column import Floats, Integers
+from surefoot.analysis.figure import Axis, Panel, PanelsFigure, Points
+from surefoot.analysis.section import Section, Sheet
+from surefoot.analysis.view import View
+from surefoot.finding import Finding
+from surefoot.stats.extremes import many_to_one, range_of_normals
+from surefoot.stats.noise import pooled_variance, sample_variance
+from surefoot.stats.power import detectable_effect
+from surefoot.trials import Trial
+from surefoot.words import count, decimals_of, heading_of, listing, number, percent
+
+# Settings that name the draw and not the config.
+SEEDS = frozenset({"seed", "seeds", "random_seed", "random_state", "rng_seed", "seed_value"})
+CONFIDENCE = 0.95
+# Below this many degrees of freedom the standard deviation is known no better than to a factor of two or so.
+FEW_DF = 5
+FEWEST_CONFIGS = 4
+REPEATS_ADVISED = 3
+MOST_DRAWN = 40
+MOST_TIES_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeats:
+    """One config that was trained several times: its trials by name, `n` trainings, their mean and spread."""
+
+    trials: tuple[str, ...]
+    n: int
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tie:
+    """Ranks `first` to `last` (1 is the best) that noise alone would spread as far; `rows` are their trials."""
+
+    first: int
+    last: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lead:
+    """The best config's lead over the mean of all, and how much of it is expected to be luck.
+
+    `expected` is the value it should come to when it is tried again. `luck_interval` is what the luck would be
+    were the noise at either end of its interval.
+    """
+
+    trial: str
+    value: float
+    mean: float
+    luck: float
+    luck_interval: tuple[float, float]
+    expected: float
+    noise_share: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoiseFloor:
+    """What repeats say of the noise, in the metric's own unit.
+
+    `sd` is the standard deviation of a trial's value when its config is tried again, `run_sd` that of a single
+    training: they differ where a value is the mean over `runs` seeds (the usual number). `df` are the degrees of
+    freedom, `interval` is the 95 % one of `sd`. `ties` take the estimate at its word. `rivals` are the rows of
+    the trials whose config is not shown to be worse than the best one, `configs` how many configs there are and
+    `rival_configs` how many of them those are; that test knows how little the repeats may know.
+    """
+
+    sd: float
+    run_sd: float
+    runs: int
+    df: int
+    interval: tuple[float, float]
+    sets: tuple[Repeats, ...]
+    source: str
+    ties: tuple[Tie, ...]
+    configs: int
+    rivals: tuple[int, ...]
+    rival_configs: int
+    rival_difference: float
+    lead: Lead | None
+
+
+def noise_floor(view: View) -> NoiseFloor | None:
+    """The noise of the values, from configs that were tried again and from trials of several seeds.
+
+    None where nothing was repeated, or where every repeat gave the same value to the last digit. The noise is
+    taken to be the same in every config. Variances are pooled by their degrees of freedom; the interval is
+    the chi-square one.
+    """
+    codes = config_codes(view)
+    if codes is None:
+        return None
+    trainings = _trainings(view, codes)
+    repeated = {code: values for code, values in trainings.items() if len(values) >= 2}
+    variances = {code: sample_variance(values) for code, values in repeated.items()}
+    dfs = {code: len(values) - 1 for code, values in repeated.items()}
+    variance = pooled_variance(list(variances.values()), list(dfs.values()))
+    if not variance > 0:
+        return None
+    df = sum(dfs.values())
+    sizes = np.array([max(1, len(t.per_seed)) for t in view.trials])
+    runs = int(np.median(sizes))
+    sd = math.sqrt(variance / runs)
+    low, high = (sd * math.sqrt(df / float(chdtri(df, p))) for p in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    configs = _Configs.of(view, codes, trainings)
+    rivals, difference = _rivals(configs, math.sqrt(variance), df)
+    names = _names(view, codes, set(repeated))
+    sets = [
+        Repeats(trials=names[code], n=len(values), mean=math.fsum(values) / len(values), sd=math.sqrt(variances[code]))
+        for code, values in repeated.items()
+    ]
+    return NoiseFloor(
+        sd=sd,
+        run_sd=math.sqrt(variance),
+        runs=runs,
+        df=df,
+        interval=(low, high),
+        sets=tuple(sets),
+        source=_source(sets),
+        ties=_ties(view, math.sqrt(variance) / np.sqrt(sizes)),
+        configs=len(configs.codes),
+        rivals=tuple(int(i) for i in np.flatnonzero(np.isin(codes, configs.codes[rivals]))),
+        rival_configs=int(rivals.sum()),
+        rival_difference=difference,
+        lead=_lead(view, codes, configs, math.sqrt(variance), (low / sd, high / sd)),
+    )
+
+
+def config_codes(view: View) -> Integers | None:
+    """A number for every trial, shape (n,), the same where all settings are; a seed is no setting.
+
+    None where the table has no setting to tell configs apart by.
+    """
+    columns = [c for c in view.columns if c.parameter.name.rpartition(".")[2].lower() not in SEEDS]
+    if not view.columns or not view.n:
+        return None
+    if not columns:
+        return np.zeros(view.n, dtype=np.int64)
+    # Never both: the code of a number has no meaning beside the number.
+    places = [c.numbers if c.kind == "number" else c.codes.astype(float) for c in columns]
+    filled = [np.where(c.active, place, 0.0) for c, place in zip(columns, places, strict=True)]
+    matrix = np.column_stack([*filled, *(c.active.astype(float) for c in columns)])
+    codes: Integers = np.unique(matrix, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return codes
+
+
+def copies_of(view: View) -> tuple[tuple[int, ...], ...]:
+    """Groups of rows that are the same in everything but their name: copies, not repeats."""
+    codes = config_codes(view)
+    if codes is None:
+        return ()
+    crowded = np.bincount(codes)[codes] > 1
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for i in np.flatnonzero(crowded):
+        groups[_everything(view.trials[i])].append(int(i))
+    return tuple(tuple(rows) for rows in groups.values() if len(rows) > 1)
+
+
+def _everything(trial: Trial) -> tuple[Any, ...]:
+    said = (trial.value, trial.per_seed, trial.last, trial.seconds, trial.started_at, trial.origin)
+    curves = tuple((name, c.steps, c.values) for name, c in sorted(trial.curves.items()))
+    numbers = (tuple(sorted(trial.measured.items())), tuple(sorted(trial.budget.items())))
+    # A seed is a setting of the trial here: the same value under two seeds is no copy.
+    return (*said, *numbers, curves, tuple((name, repr(value)) for name, value in sorted(trial.settings.items())))
+
+
+def _trainings(view: View, codes: Integers) -> dict[int, list[float]]:
+    """The values of each config's single trainings, without the copies.
+
+    A trial that does not say what its seeds came to counts as one training.
+    """
+    copied = {row for rows in copies_of(view) for row in rows[1:]}
+    found: dict[int, list[float]] = defaultdict(list)
+    for i, (code, trial) in enumerate(zip(codes.tolist(), view.trials, strict=True)):
+        if i not in copied:
+            found[code].extend(trial.per_seed or (float(view.values[i]),))
+    return found
+
+
+def _names(view: View, codes: Integers, wanted: set[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for code, trial in zip(codes.tolist(), view.trials, strict=True):
+        if code in wanted:
+            found[code].append(trial.name)
+    return {code: tuple(names) for code, names in found.items()}
+
+
+def _source(sets: Sequence[Repeats]) -> str:
+    again = sum(len(s.trials) > 1 for s in sets)
+    seeds = len(sets) - again
+    said = [f"{count(again, 'config')} tried more than once"] if again else []
+    said += [f"the seeds of {count(seeds, 'trial')}"] if seeds else []
+    return listing(said)
+
+
+# ── ties ──
+
+
+def _ties(view: View, sds: Floats) -> tuple[Tie, ...]:
+    """Groups of neighbouring ranks, from the best down, whose range noise of these sds would reach.
+
+    A group grows while its range stays within the 95 % point of the range of as many draws (Tukey's, the
+    noise taken as known; sizes that differ as in Kramer 1956).
+    """
+    order = np.argsort(-view.gains, kind="stable")
+    gains, spreads = view.gains[order], sds[order]
+    limits = _range_limits(view.n)
+    found, start = [], 0
+    while start < view.n:
+        width = np.sqrt((spreads[start] ** 2 + spreads[start:] ** 2) / 2)
+        inside = gains[start] - gains[start:] <= limits[: view.n - start] * width
+        size = view.n - start if inside.all() else int(np.argmin(inside))
+        if size > 1:
+            rows = tuple(int(i) for i in order[start : start + size])
+            found.append(Tie(first=start + 1, last=start + size, rows=rows))
+        start += max(size, 1)
+    return tuple(found)
+
+
+def _range_limits(n: int) -> Floats:
+    """Limits of the range of 1, 2, … n draws; shape (n,). Between computed sizes it is drawn on log(size)."""
+    sizes = np.unique(np.round(np.geomspace(1, max(n, 2), 24)).astype(int))
+    sizes = np.union1d(sizes, np.arange(1, min(n, 16) + 1))
+    limits = [range_of_normals(int(size)) for size in sizes]
+    found: Floats = np.interp(np.log(np.arange(1, n + 1)), np.log(sizes), limits)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Configs:
+    """Configs with the mean gain of their trainings; every array has shape (configs,)."""
+
+    codes: Integers
+    means: Floats
+    sizes: Integers
+
+    @staticmethod
+    def of(view: View, codes: Integers, trainings: dict[int, list[float]]) -> _Configs:
+        """The configs of the view."""
+        known = np.unique(codes)
+        means = [math.fsum(trainings[int(c)]) / len(trainings[int(c)]) for c in known]
+        sizes = [len(trainings[int(c)]) for c in known]
+        return _Configs(codes=known, means=view.metric.sign * np.array(means), sizes=np.array(sizes))
+
+
+def _rivals(configs: _Configs, run_sd: float, df: int) -> tuple[np.ndarray, float]:
+    """Which configs are not shown to be worse than the best of the others, and the difference that would show it.
+
+    The upper ends of the simultaneous intervals of multiple comparisons with the best, each config with
+    Dunnett's critical value for its own number of trainings. Source: Hsu (1984), "Constrained simultaneous
+    confidence intervals for multiple comparisons with the best", Ann. Stat. 12(3); Hsu (1996), chapter 4.
+    The difference is that between the best config and one of the usual size.
+    """
+    k = len(configs.codes)
+    if k < 2:
+        return np.ones(k, dtype=bool), 0.0
+    sizes, inverse = np.unique(configs.sizes, return_inverse=True)
+    tops = np.array([configs.means[inverse == j].max() for j in range(len(sizes))])
+    counts = Counter(configs.sizes.tolist())
+    upper = np.full(k, np.inf)
+    margins = {}
+    for j, own in enumerate(sizes.tolist()):
+        others = Counter(counts)
+        others[own] -= 1
+        critical = many_to_one({size: m for size, m in others.items() if m}, own, df=df, confidence=CONFIDENCE)
+        errors = critical * run_sd * np.sqrt(1 / own + 1 / sizes)
+        mine = inverse == j
+        upper[mine] = (configs.means[mine][:, None] - tops[None, :] + errors[None, :]).min(axis=1)
+        margins[own] = errors
+    best = int(np.argmax(configs.means))
+    usual = max(counts, key=lambda size: counts[size])
+    return upper > 0, float(margins[usual][inverse[best]])
+
+
+def _lead(view: View, codes: Integers, configs: _Configs, run_sd: float, ends: tuple[float, float]) -> Lead | None:
+    """How much of the best config's lead is expected to be luck: its regression to the mean of all.
+
+    `ends` are the ends of the noise's interval in units of `run_sd`. It takes true values to be spread as a bell;
+    None for fewer than four configs or no spread at all. Source: Efron & Morris (1975), "Data analysis using
+    Stein's estimator and its generalizations", JASA 70.
+    """
+    if len(configs.codes) < FEWEST_CONFIGS:
+        return None
+    total = float(np.var(configs.means, ddof=1))
+    if not total > 0:
+        return None
+    best = int(np.argmax(configs.means))
+    mean = float(configs.means.mean())
+    lead = float(configs.means[best]) - mean
+
+    def luck(sd: float) -> float:
+        true = max(0.0, total - float(np.mean(sd * sd / configs.sizes)))
+        own = sd * sd / float(configs.sizes[best])
+        return lead * own / (true + own)
+
+    sign = view.metric.sign
+    expected_luck = luck(run_sd)
+    rows = np.flatnonzero(codes == configs.codes[best])
+    top = rows[int(np.argmax(view.gains[rows]))]
+    return Lead(
+        trial=view.trials[top].name,
+        value=sign * float(configs.means[best]),
+        mean=sign * mean,
+        luck=expected_luck,
+        luck_interval=(luck(ends[0] * run_sd), luck(ends[1] * run_sd)),
+        expected=sign * (float(configs.means[best]) - expected_luck),
+        noise_share=min(1.0, float(np.mean(run_sd**2 / configs.sizes)) / total),
+    )
+
+
+# ── in words ──
+
+
+def noise_section(view: View, noise: NoiseFloor | None) -> Section:
+    """The noise floor in sentences, or why there is none and what it would take."""
+    title = "The noise floor"
+    if noise is None:
+        return Section(key="noise", title=title, not_applicable=_why_none(view))
+    findings = [_floor(view, noise), *_tied(view, noise), *_rivalry(view, noise), *_luck(view, noise)]
+    return Section(
+        key="noise",
+        title=title,
+        findings=(*findings, _detectable(view, noise)),
+        sheets=(_repeats_sheet(view, noise),),
+        figures=(_ties_figure(view, noise),),
+        note="The noise is taken to be the same in every config. "
+        "Configs trained on common seeds may differ by less noise than two trials on seeds of their own.",
+    )
+
+
+def _why_none(view: View) -> str:
+    order = np.argsort(-view.gains, kind="stable")
+    if not view.n:
+        return "because no trial finished."
+    if not view.columns:
+        return "because the table has no settings: nothing says which of its trials share a config."
+    codes = config_codes(view)
+    if codes is not None and any(len(values) > 1 for values in _trainings(view, codes).values()):
+        return (
+            "because every repeat gave the same value to the last digit: the seed was the same, or the training "
+            "has no chance in it. Repeat configs with different seeds to learn the noise."
+        )
+    copied = " Rows that are the same in everything are copies and say nothing of it." if copies_of(view) else ""
+    best, middle = view.trials[order[0]].name, view.trials[order[view.n // 2]].name
+    if best == middle:
+        wanted = f"train trial {best} {REPEATS_ADVISED} more times with other seeds"
+    else:
+        wanted = (
+            f"train the best config (trial {best}) and a middle one (trial {middle}) {REPEATS_ADVISED} times each, "
+            f"with different seeds"
+        )
+    return (
+        f"because no config was trained twice and no trial has several seeds: which ranks are ties is unknown, "
+        f"and nothing here guesses it.{copied} To learn it, {wanted}."
+    )
+
+
+def _floor(view: View, noise: NoiseFloor) -> Finding:
+    decimals = decimals_of(noise.sd)
+    low, high = noise.interval
+    of = "a trial's value" if noise.runs == 1 else f"a trial's value (the mean of {noise.runs} seeds)"
+    text = (
+        f"Tried again, {of} differs with a standard deviation of {number(noise.sd, decimals)} "
+        f"(95 %: {number(low, decimals_of(low))} to {number(high, decimals_of(low))}), by {noise.source}: "
+        f"{_degrees(noise.df)}."
+    )
+    is_poor = noise.df < FEW_DF
+    return Finding(
+        rule="noise.floor",
+        subject=view.metric.name,
+        sentence=text + (" That is hardly known yet." if is_poor else ""),
+        severity="warning" if is_poor else "info",
+        evidence={
+            "sd": noise.sd,
+            "low": low,
+            "high": high,
+            "df": noise.df,
+            "sets": len(noise.sets),
+            "runs": noise.runs,
+            "run_sd": noise.run_sd,
+        },
+        advice=f"Train the best and a middle config {REPEATS_ADVISED} times each with different seeds."
+        if is_poor
+        else "",
+    )
+
+
+def _degrees(df: int) -> str:
+    return "1 degree of freedom" if df == 1 else f"{df:,} degrees of freedom"
+
+
+def _tied(view: View, noise: NoiseFloor) -> list[Finding]:
+    if not noise.ties:
+        return []
+    decimals = decimals_of(noise.sd)
+    shown = noise.ties[:MOST_TIES_NAMED]
+    said = []
+    for tie in shown:
+        values = view.values[list(tie.rows)]
+        said.append(
+            f"ranks {tie.first} to {tie.last} ({number(values[0], decimals)} to {number(values[-1], decimals)})"
+        )
+    rest = len(noise.ties) - len(shown)
+    more = f", and {count(rest, 'more group')}" if rest else ""
+    are = "is one tie" if len(noise.ties) == 1 else "are ties"
+    return [
+        Finding(
+            rule="noise.ties",
+            subject=view.metric.name,
+            sentence=f"With noise of {number(noise.sd, decimals)}, {'; '.join(said)}{more} {are}: "
+            "noise alone would spread as many equal configs as far.",
+            severity="warning" if noise.ties[0].first == 1 else "info",
+            evidence={
+                "sd": noise.sd,
+                "ties": [[t.first, t.last] for t in noise.ties],
+                "ends": [[float(view.values[t.rows[0]]), float(view.values[t.rows[-1]])] for t in shown],
+            },
+            advice="Do not read an order into the ranks of one tie.",
+        )
+    ]
+
+
+def _rivalry(view: View, noise: NoiseFloor) -> list[Finding]:
+    if noise.configs < 2:
+        return []
+    decimals = decimals_of(noise.rival_difference)
+    others = noise.rival_configs - 1
+    is_alone = others <= 0
+    if is_alone:
+        text = f"The best config is shown to be better than each of the other {noise.configs - 1:,}"
+    else:
+        are = "is" if others == 1 else "are"
+        text = f"{others:,} of the other {noise.configs - 1:,} configs {are} not shown to be worse than the best"
+    text += (
+        f": to show it of all at once (95 %, {_degrees(noise.df)}) takes a difference of "
+        f"{number(noise.rival_difference, decimals)}."
+    )
+    return [
+        Finding(
+            rule="noise.rivals",
+            subject=view.metric.name,
+            sentence=text,
+            severity="info" if is_alone else "warning",
+            evidence={
+                "rivals": others,
+                "configs": noise.configs,
+                "difference": noise.rival_difference,
+                "confidence": CONFIDENCE,
+                "df": noise.df,
+                "trials": [view.trials[i].name for i in noise.rivals[:MOST_DRAWN]],
+            },
+            advice="" if is_alone else "Train the leading configs again on fresh seeds before one is chosen.",
+        )
+    ]
+
+
+def _luck(view: View, noise: NoiseFloor) -> list[Finding]:
+    lead = noise.lead
+    if lead is None:
+        return []
+    decimals = decimals_of(noise.sd)
+    size = abs(lead.value - lead.mean)
+    low, high = lead.luck_interval
+    return [
+        Finding(
+            rule="noise.lead",
+            subject=lead.trial,
+            sentence=f"The best config (trial {lead.trial}, {number(lead.value, decimals)}) leads the mean of all "
+            f"by {number(size, decimals)}; about {number(lead.luck, decimals)} of that is expected to be luck "
+            f"({number(low, decimals)} to {number(high, decimals)} over the noise's interval), "
+            f"so that a new try should come to about {number(lead.expected, decimals)}. "
+            f"Noise makes {percent(lead.noise_share)} of the variance between configs.",
+            severity="warning" if lead.luck > size / 4 else "info",
+            evidence={
+                "value": lead.value,
+                "mean": lead.mean,
+                "lead": size,
+                "luck": lead.luck,
+                "luck_low": low,
+                "luck_high": high,
+                "expected": lead.expected,
+                "noise_share": lead.noise_share,
+            },
+        )
+    ]
+
+
+def _detectable(view: View, noise: NoiseFloor) -> Finding:
+    found = {n: detectable_effect(noise.sd, n, noise.df + 2 * (n - 1), is_paired=False) for n in (1, 3, 5)}
+    decimals = decimals_of(noise.sd)
+    said = [f"{number(found[1], decimals)} with one trial each", f"{number(found[3], decimals)} with three"]
+    said.append(f"{number(found[5], decimals)} with five")
+    return Finding(
+        rule="noise.detectable",
+        subject=view.metric.name,
+        sentence=f"Two configs must truly differ by {listing(said)} to be told apart 4 times in 5 "
+        "(one-sided t test at .05).",
+        evidence={f"tries_{n}": effect for n, effect in found.items()},
+    )
+
+
+def _repeats_sheet(view: View, noise: NoiseFloor) -> Sheet:
+    rows = tuple((", ".join(s.trials), s.n, s.mean, s.sd) for s in noise.sets)
+    return Sheet(
+        name="repeats",
+        title="What the noise is known from",
+        headers=("trials", "trainings", f"mean {heading_of(view.metric)}", "sd"),
+        rows=rows,
+        is_shown=len(rows) <= MOST_DRAWN,
+    )
+
+
+def _ties_figure(view: View, noise: NoiseFloor) -> PanelsFigure:
+    order = np.argsort(-view.gains, kind="stable")[:MOST_DRAWN]
+    ranks = tuple(float(i + 1) for i in range(len(order)))
+    names = tuple(view.trials[i].name for i in order)
+    points = Points(label="trial", x=ranks, y=tuple(view.values[order].tolist()), labels=names)
+    lines = []
+    for tie in noise.ties:
+        last = min(tie.last, len(order))
+        if tie.first < last:
+            inside = range(tie.first - 1, last)
+            rows = order[list(inside)]
+            lines.append(Points(label="tie", x=tuple(ranks[i] for i in inside), y=tuple(view.values[rows].tolist())))
+    panel = Panel(
+        title="", x=Axis(label="rank"), y=Axis(label=heading_of(view.metric)), points=(points,), lines=tuple(lines)
+    )
+    return PanelsFigure(
+        name="ties",
+        title="Ranks that noise makes ties",
+        caption=f"The best {len(order)} of {view.n:,} trials; a line joins ranks that noise of "
+        f"{number(noise.sd, decimals_of(noise.sd))} would spread as far.",
+        panels=(panel,),
+    )

@@ -1,0 +1,218 @@
+"""Refinement: the next search space, each line with its rule and evidence; what was not concluded; what to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from surefoot.analysis.analysis import Analysis
+from surefoot.analysis.narrowing import Line, Style, next_line
+from surefoot.analysis.promise import promise
+from surefoot.analysis.view import View
+from surefoot.parameter import Parameter, is_same
+from surefoot.space import SearchSpace
+from surefoot.stats.noise import pooled_variance, sample_variance
+from surefoot.sweep import Expectation
+from surefoot.words import listing, percent
+
+USUAL_TRIALS = 40
+MOST_FIRST = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refinement:
+    """The next space. `share` is how much of the old one is searched still (1 where nothing was narrowed).
+
+    `fixed` holds settings that vary no longer, `carried` the names of the trials that lie in the new space, `first` the
+    best of them. `not_concluded` says in sentences what a reader might expect and the trials do not show, and what
+    it would take. `expectation` is what the next search should come to.
+    """
+
+    style: Style
+    lines: tuple[Line, ...]
+    space: SearchSpace
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+    carried: tuple[str, ...] = ()
+    first: tuple[Mapping[str, Any], ...] = ()
+    not_concluded: tuple[str, ...] = ()
+    expectation: Expectation | None = None
+    trials: int = USUAL_TRIALS
+
+    def definition(self) -> dict[str, Any]:
+        """The refinement as JSON."""
+        expected = self.expectation
+        return {
+            "style": self.style,
+            "share": self.share,
+            "lines": [line.definition() for line in self.lines],
+            "fixed": dict(self.fixed),
+            "carried": list(self.carried),
+            "not_concluded": list(self.not_concluded),
+            "expectation": expected and {"between": [expected.low, expected.high], "against": expected.against},
+            "trials": self.trials,
+        }
+
+
+def refine(
+    analysis: Analysis,
+    *,
+    style: Style = "conservative",
+    trials: int | None = None,
+    limits: SearchSpace | None = None,
+    claim_seeds: int = 5,
+) -> Refinement:
+    """The next space for these trials; `limits` is how far the workload itself allows a range to go.
+
+    Where the analysis found that the trials show nothing at all (the metric depends on a searched parameter, the best
+    is within luck), no line is narrowed and the reasons say so.
+    """
+    view = analysis.view
+    barred = _barred(analysis)
+    lines = [next_line(analysis, p, style=style, barred=barred, limits=limits) for p in view.table.space.parameters]
+    space, fixed, lines = _without_fixed(view.table.space, lines)
+    inside = [
+        space.admits(_searched(t.settings, fixed, space)) and _agrees(t.settings, fixed) for t in view.table.trials
+    ]
+    carried = [
+        t for t, is_in in zip(view.table.trials, inside, strict=True) if is_in and t.state in ("COMPLETE", "PRUNED")
+    ]
+    further = trials or _usual_trials(view)
+    share = 1.0
+    for line in lines:
+        share *= line.share
+    ranked = sorted((t for t in carried if t.value is not None), key=lambda t: -view.metric.sign * (t.value or 0.0))
+    return Refinement(
+        style=style,
+        lines=tuple(lines),
+        space=space,
+        fixed=fixed,
+        share=share,
+        carried=tuple(t.name for t in carried),
+        first=tuple(_searched(t.settings, fixed, space) for t in ranked[:MOST_FIRST]),
+        not_concluded=_not_concluded(analysis, lines, barred),
+        expectation=_expectation(view, analysis, [t.name for t in ranked], further, claim_seeds),
+        trials=further,
+    )
+
+
+def _barred(analysis: Analysis) -> str:
+    """Why nothing may be concluded from these trials at all; empty where something may."""
+    for finding in analysis.findings:
+        if finding.severity == "critical" and finding.rule.split(".")[0] in ("instruments", "learnability"):
+            return finding.sentence
+    return ""
+
+
+def _usual_trials(view: View) -> int:
+    sweep = view.table.sweep
+    return (sweep.budget.trials if sweep is not None else None) or USUAL_TRIALS
+
+
+def _searched(settings: Mapping[str, Any], fixed: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    names = set(space.names())
+    return {name: value for name, value in settings.items() if name in names and name not in fixed}
+
+
+def _agrees(settings: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
+    """Whether a trial has the fixed settings as they are now."""
+    return all(name not in settings or is_same(settings[name], value) for name, value in fixed.items())
+
+
+def _without_fixed(space: SearchSpace, lines: list[Line]) -> tuple[SearchSpace, dict[str, Any], list[Line]]:
+    """The space of what still varies; what a fixed or shortened parent can no longer bring about is dropped."""
+    fixed = {line.before.name: line.value for line in lines if line.action == "fixed"}
+    kept: list[Parameter] = []
+    told: list[Line] = []
+    for line in lines:
+        if line.after is None:
+            told.append(line)
+            continue
+        after = _under(line.after, fixed, lines)
+        if after is None:
+            gone = listing([name for name in line.before.when])
+            reason = f"it exists only under values of {gone} that are searched no longer"
+            told.append(replace(line, after=None, action="dropped", rule="refine.condition", reason=reason))
+            continue
+        kept.append(after)
+        told.append(replace(line, after=after))
+    constraints = tuple(c for c in space.constraints if set(c.names) - set(fixed))
+    return SearchSpace(parameters=tuple(kept), constraints=constraints), fixed, told
+
+
+def _under(parameter: Parameter, fixed: Mapping[str, Any], lines: list[Line]) -> Parameter | None:
+    """The parameter with its conditions as they can still hold; None where they cannot."""
+    when: dict[str, tuple[Any, ...]] = {}
+    for name, values in parameter.when.items():
+        if name in fixed:
+            if not any(is_same(value, fixed[name]) for value in values):
+                return None
+            continue
+        parents = [line.after for line in lines if line.before.name == name and line.after is not None]
+        left = tuple(value for value in values if any(parent.admits(value) for parent in parents))
+        if not left:
+            return None
+        when[name] = left
+    return replace(parameter, when=when)
+
+
+def _expectation(
+    view: View, analysis: Analysis, carried: list[str], further: int, claim_seeds: int
+) -> Expectation | None:
+    """What the next search should come to, in the objective; None where the noise of a run is not known."""
+    sd = _noise_sd(view, analysis)
+    if sd is None:
+        return None
+    inside = {name for name in carried}
+    gains = view.gains[[trial.name in inside for trial in view.trials]]
+    standing = _standing(view, sd)
+    rng = view.rng("promise")
+    return promise(
+        gains, sign=view.metric.sign, sd=sd, further=further, claim_seeds=claim_seeds, rng=rng, standing=standing
+    )
+
+
+def _noise_sd(view: View, analysis: Analysis) -> float | None:
+    repeats = [values for values in view.table.fresh.values() if len(values) > 1]
+    if repeats:
+        dfs = [len(values) - 1 for values in repeats]
+        return pooled_variance([sample_variance(values) for values in repeats], dfs) ** 0.5
+    return analysis.noise.sd if analysis.noise is not None else None
+
+
+def _standing(view: View, sd: float) -> tuple[float, float] | None:
+    """The best mean over fresh seeds so far, and its standard error."""
+    means = [(sum(values) / len(values), len(values)) for values in view.table.fresh.values() if values]
+    if not means:
+        return None
+    mean, n = max(means, key=lambda pair: (pair[1], view.metric.sign * pair[0]))
+    return mean, sd / n**0.5
+
+
+def _not_concluded(analysis: Analysis, lines: list[Line], barred: str) -> tuple[str, ...]:
+    """What the trials do not show, and what it would take to tell."""
+    found = [f"Nothing was narrowed: {barred}"] if barred else []
+    silent = [line.before.key for line in lines if line.rule == "refine.nothing_shown"]
+    if silent:
+        found.append(
+            f"Whether {listing(silent, 'or')} matters: not shown with {analysis.view.n} trials, which is not the same "
+            "as no effect. About four times as many trials would halve the smallest effect that shows."
+        )
+    if analysis.noise is None and not analysis.view.table.fresh:
+        found.append(
+            "How noisy one run is: no config was repeated. Three more seeds of the best config and of a middling one "
+            "would tell which ranks are ties, and let the next search promise a range."
+        )
+    if any(line.action == "fixed" for line in lines):
+        fixed = listing([line.before.key for line in lines if line.action == "fixed"])
+        found.append(f"That {fixed} never matters: fixed because nothing showed here; other ranges were not tried.")
+    return tuple(found)
+
+
+def share_text(refinement: Refinement) -> str:
+    """ "12 % of the old space is searched still"."""
+    if refinement.share >= 0.9995:
+        return "all of the old space is searched still"
+    shown = percent(refinement.share) if refinement.share >= 0.01 else f"{100 * refinement.share:.2g} %"
+    return f"{shown} of the old space is searched still"

@@ -1,0 +1,155 @@
+"""The analysis as one HTML file that opens offline: nothing is fetched, nothing is run, all text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from surefoot.analysis.figure import Figure
+from surefoot.analysis.section import Section
+from surefoot.finding import Finding
+from surefoot.reports.analysis_sentences import (
+    BADGES,
+    SEVERITIES,
+    best_of,
+    headline,
+    next_step,
+    source_sentences,
+    state_counts,
+    weighty,
+)
+from surefoot.reports.analysis_tables import ShownSheet, shown_sheet
+from surefoot.reports.analysis_words import file_name, printable
+from surefoot.reports.html import Card, page_environment
+from surefoot.reports.pictures import Picture
+from surefoot.reports.sweep_html import breakable
+from surefoot.words import decimals_of, number, sentence
+
+if TYPE_CHECKING:
+    from surefoot.analysis.analysis import Analysis
+
+LONG_HEADLINE = 110
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """A finding on the page."""
+
+    severity: str
+    badge: str
+    sentence: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A section on the page; its pictures come with the address of what can be pointed at."""
+
+    key: str
+    title: str
+    silent: str
+    note: str
+    findings: tuple[Told, ...]
+    sheets: tuple[ShownSheet, ...]
+    files: tuple[str, ...]
+    pictures: tuple[tuple[Picture, str], ...]
+    weight: str
+
+
+def analysis_html(
+    analysis: Analysis, pictures: Mapping[str, Picture], *, interactive: frozenset[str] = frozenset()
+) -> str:
+    """The whole page; `pictures` by file name, `interactive` the names of those that have a page of their own."""
+    table = analysis.view.table
+    say = headline(analysis)
+    parts = [_part(section, pictures, interactive) for section in analysis.sections]
+    return (
+        _environment()
+        .get_template("analysis.html.j2")
+        .render(
+            title=f"{printable(table.name)}: analysis",
+            name=printable(table.name),
+            headline=say,
+            is_long=len(say) > LONG_HEADLINE,
+            cards=cards(analysis),
+            source=source_sentences(table),
+            next=next_step(analysis),
+            weighty=[told(f) for f in weighty(analysis, "critical")],
+            parts=parts,
+        )
+    )
+
+
+def figure_page(figure: Figure, picture: Picture, piece: str, height: int) -> str:
+    """The page of one interactive figure; `piece` is what plotly made of it."""
+    return (
+        _environment()
+        .get_template("analysis_figure.html.j2")
+        .render(title=figure.title, caption=picture.caption, piece=Markup(piece), height=height)
+    )
+
+
+def cards(analysis: Analysis) -> list[Card]:
+    """The best trial, how many there are, what seeds alone change, how much weighs."""
+    table = analysis.view.table
+    best, counts = best_of(table), state_counts(table)
+    note = "no trial has a value" if best is None else f"{table.metric.name} of trial {best.name}; luck included"
+    ended = ", ".join(f"{n:,} {state}" for state, n in counts.items() if state != "complete" and n)
+    return [
+        Card(label="best", value=value_text(best, table), note=cut(printable(note), 90)),
+        Card(label="trials with a value", value=f"{counts['complete']:,}", note=ended or "none ended otherwise"),
+        _noise_card(analysis),
+        Card(label="findings", value=f"{len(weighty(analysis, 'critical'))} critical", note=finding_counts(analysis)),
+    ]
+
+
+def _noise_card(analysis: Analysis) -> Card:
+    noise, metric = analysis.noise, analysis.view.metric
+    if noise is None:
+        return Card(label="noise floor", value="not known", note="nothing was tried twice")
+    digits = decimals_of(noise.sd)
+    ends = " … ".join(number(end, digits) for end in noise.interval)
+    note = f"sd when a config is tried again; 95 % interval {ends}"
+    return Card(label="noise floor", value=f"{number(noise.sd, digits)}{metric.difference_unit}", note=note)
+
+
+def told(finding: Finding) -> Told:
+    """The finding as the page tells it."""
+    return Told(
+        severity=finding.severity,
+        badge=BADGES[finding.severity],
+        sentence=sentence(printable(finding.sentence)),
+        advice=sentence(printable(finding.advice)),
+    )
+
+
+def _part(section: Section, pictures: Mapping[str, Picture], interactive: frozenset[str]) -> Part:
+    shown = [(one, shown_sheet(one)) for one in section.sheets]
+    severities = {finding.severity for finding in section.findings}
+    drawn = [pictures[n] for n in (file_name(f.name) for f in section.figures) if n in pictures]
+    return Part(
+        key=section.key,
+        title=printable(section.title),
+        silent=sentence(f"not applicable, {printable(section.not_applicable)}") if section.not_applicable else "",
+        note=printable(section.note),
+        findings=tuple(map(told, section.findings)),
+        sheets=tuple(_breakable(s) for one, s in shown if one.is_shown and one.rows),
+        files=tuple(quote(s.file) for _, s in shown),
+        pictures=tuple((p, f"figures/{quote(p.name)}.html" if p.name in interactive else "") for p in drawn),
+        weight=next((severity for severity in SEVERITIES[:2] if severity in severities), ""),
+    )
+
+
+def _breakable(shown: ShownSheet) -> ShownSheet:
+    return ShownSheet(title=shown.title, table=breakable(shown.table), row_count=shown.row_count, file=shown.file)
+
+
+def _environment() -> Environment:
+    environment = page_environment()
+    environment.globals.update(quote=quote)
+    return environment

@@ -1,0 +1,112 @@
+"""An analysis as Markdown, and in a few lines for a terminal; no number in either is typed by hand."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from surefoot.analysis.section import Section
+from surefoot.finding import Finding
+from surefoot.reports.analysis_sentences import (
+    SEVERITIES,
+    finding_counts,
+    headline,
+    next_step,
+    source_sentences,
+    states_text,
+)
+from surefoot.reports.analysis_tables import shown_sheet
+from surefoot.reports.analysis_words import cut, file_name, printable
+from surefoot.reports.markdown import bullets, escaped, heading, paragraph, table
+from surefoot.reports.pictures import Picture
+from surefoot.words import sentence
+
+if TYPE_CHECKING:
+    from surefoot.analysis.analysis import Analysis
+
+TERMINAL_WIDTH = 100
+MOST_LINES = 60
+MOST_FINDINGS = {"critical": 5, "warning": 5}
+LONGEST_TOLD = 600
+
+
+def analysis_markdown(analysis: Analysis, pictures: Mapping[str, Picture] | None = None) -> str:
+    """The whole analysis; with `pictures`, by file name, those are linked as figures/NAME.png."""
+    said = analysis.view.table
+    parts = [
+        heading(1, f"Analysis of {printable(said.name)}"),
+        f"**{escaped(sentence(headline(analysis)))}**",
+        *map(paragraph, source_sentences(said)),
+        paragraph(f"This analysis has {finding_counts(analysis)}."),
+        paragraph(f"Do next: {next_step(analysis)}") if next_step(analysis) else "",
+        *(part for section in analysis.sections for part in _section(section, pictures or {})),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
+    parts = [heading(2, printable(section.title))]
+    if section.not_applicable:
+        return [*parts, paragraph(f"Not applicable, {printable(section.not_applicable)}")]
+    parts.append(paragraph(printable(section.note)))
+    parts.append(bullets([_finding(finding) for finding in section.findings]))
+    for sheet in section.sheets:
+        if not sheet.is_shown or not sheet.rows:
+            continue
+        shown = shown_sheet(sheet)
+        parts += [heading(3, shown.title), table(shown.table)]
+        parts.append(paragraph(f"{shown.rest}{shown.file}.") if shown.rest else "")
+    for figure in section.figures:
+        picture = pictures.get(file_name(figure.name))
+        if picture is not None:
+            link = f"![{escaped(picture.title)}](figures/{picture.name}.png)\n\n" if picture.png else ""
+            parts.append(link + paragraph(picture.caption))
+    return parts
+
+
+def _finding(finding: Finding) -> str:
+    advice = f" {sentence(printable(finding.advice))}" if finding.advice else ""
+    mark = f"{finding.severity.upper()}: " if finding.severity != "info" else ""
+    return f"{mark}{sentence(printable(finding.sentence))}{advice}"
+
+
+def analysis_text(analysis: Analysis) -> str:
+    """The analysis for a terminal: what weighs most first, then a line for each section."""
+    said = analysis.view.table
+    lines = _told(f"{said.name}: {headline(analysis)}.", "", "")
+    lines += _told(f"{said.metric.name}, {said.metric.goal}; {states_text(said)}; {finding_counts(analysis)}.", "", "")
+    for severity in SEVERITIES[:2]:
+        lines += _of(analysis, severity)
+    width = max((len(section.key) for section in analysis.sections), default=0) + 2
+    lines += [""] if analysis.sections else []
+    lines += [cut(f"{section.key:<{width}}{_line(section)}", TERMINAL_WIDTH) for section in analysis.sections]
+    return "\n".join(lines[:MOST_LINES]) + "\n"
+
+
+def _of(analysis: Analysis, severity: str) -> list[str]:
+    found = [f for f in analysis.findings if f.severity == severity]
+    told: list[str] = []
+    most = (MOST_LINES - 20) // 2
+    for i, finding in enumerate(found):
+        said = _told(sentence(finding.sentence), "  ! " if severity == "critical" else "  ~ ", "    ")
+        said += _told(sentence(finding.advice), "    → ", "      ") if finding.advice else []
+        if i >= MOST_FINDINGS[severity] or len(told) + len(said) > most:
+            told.append(f"    and {len(found) - i} more of this weight")
+            break
+        told += said
+    return [""] * bool(told) + told
+
+
+def _told(text: str, first: str, then: str) -> list[str]:
+    plain = cut(printable(text), LONGEST_TOLD)
+    return textwrap.wrap(plain, TERMINAL_WIDTH, initial_indent=first, subsequent_indent=then) or []
+
+
+def _line(section: Section) -> str:
+    if section.not_applicable:
+        return f"not applicable, {printable(section.not_applicable)}"
+    if not section.findings:
+        return "nothing found"
+    order = {severity: i for i, severity in enumerate(SEVERITIES)}
+    return printable(min(section.findings, key=lambda f: order[f.severity]).sentence)

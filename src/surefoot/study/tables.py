@@ -1,0 +1,159 @@
+"""A plan study's record as a table of trials, for the analysis: every config that it trained is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from surefoot.plan import CONFIRM_SEED, Plan
+from surefoot.records.cells import settings_in
+from surefoot.records.spaces import shown_space
+from surefoot.run import Metric, Run, Status, canonical_json, config_hash
+from surefoot.storage import Record
+from surefoot.study.telling import ended_runs
+from surefoot.sweeping.tables import (
+    LARGEST_VALUE,
+    baselines_of,
+    curves_of,
+    measured_in,
+    metric_of,
+    shown_in_curves,
+    with_curves,
+    workload_of,
+)
+from surefoot.trials import Trial, TrialState, TrialTable
+from surefoot.words import count
+
+
+def table_of_plan(
+    record: Record, study_id: int, plan: Plan, *, metric: str | None = None, data_root: Path | None = None
+) -> TrialTable:
+    """The configs that a study trained with its latest data and code, in the order of their first runs.
+
+    A value is the mean over the config's exploring seeds; the fresh seeds of the confirmation are left out, as
+    they were trained of the champion's path alone. The settings that vary over the study are the parameters, the
+    space is what was tried. `metric` is the primary one by default; raises RecordError for one it does not measure.
+    """
+    objective = metric_of(metric or plan.primary, plan.metrics, f'study "{plan.study}"')
+    runs, set_aside = _runs_of(record, study_id, plan)
+    configs: dict[str, list[Run]] = {}
+    for run in runs:
+        configs.setdefault(config_hash(run.config), []).append(run)
+    settings = _settings([some[0].config for some in configs.values()])
+    shown = shown_space(settings)
+    varied = {name: settings[name] for name in shown.space.names()}
+    origins = _origins(record, study_id)
+    trials = []
+    for place, some in enumerate(configs.values()):
+        chosen = {name: values[place] for name, values in varied.items() if values[place] is not None}
+        trials.append(_trial(str(place + 1), chosen, some, objective, origins))
+    trials = _with_curves(record, trials, list(configs.values()), objective)
+    trivial, evaluated_on, unsaid = baselines_of(plan.workload_name, objective, data_root, workload_of(plan.workload))
+    said = (
+        f"{count(len(runs), 'run')} of {count(len(trials), 'config')}: a trial is a config, its value the mean over "
+        "the seeds it was explored on; runs on the confirmation's fresh seeds are left out"
+    )
+    return TrialTable(
+        name=plan.study,
+        source=f"the study {plan.study} on record",
+        metric=objective,
+        space=shown.space,
+        trials=tuple(trials),
+        is_inferred=True,
+        base=shown.base,
+        trivial=trivial,
+        evaluated_on=evaluated_on,
+        notices=(said, *set_aside, *(n for n in shown.notices if not n.startswith("never varied")), *unsaid),
+    )
+
+
+def _runs_of(record: Record, study_id: int, plan: Plan) -> tuple[list[Run], tuple[str, ...]]:
+    """The exploring runs of today's data, code and program, one a config and seed; and how many are of others."""
+    every = record.runs(study_id)
+    exploring = [run for run in every if run.seed < CONFIRM_SEED]
+    ended = {run.id for run in ended_runs(exploring).values()}
+    # Of a seed that was tried again only the attempt that speaks for it counts; one that trains now is there too.
+    kept = [run for run in exploring if run.id in ended or run.status is Status.RUNNING]
+    states = record.events(study_id, "state")
+    if not states:
+        return kept, ()
+    prints = states[-1].payload["data"], states[-1].payload["code"]
+    today = [
+        run
+        for run in kept
+        if run.workload == plan.workload_identity
+        and (run.provenance.data_fingerprint, run.provenance.code_fingerprint) == prints
+    ]
+    others = len(kept) - len(today)
+    if not others:
+        return today, ()
+    return today, (f"{count(others, 'run')} of other data, code or program {'is' if others == 1 else 'are'} left out",)
+
+
+def _settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """Every setting of the configs as a column; what is no plain value stands there as its text."""
+    names = dict.fromkeys(name for config in configs for name in config)
+    return {name: settings_in([_plain(config.get(name)) for config in configs])[0] for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else canonical_json(value)
+
+
+def _origins(record: Record, study_id: int) -> dict[int, str]:
+    """Run id -> what it was first trained for."""
+    found: dict[int, str] = {}
+    for use in record.uses(study_id):
+        said = use.experiment if use.arm == use.experiment else f"{use.experiment}: {use.arm}"
+        found.setdefault(use.run_id, said)
+    return found
+
+
+def _trial(
+    name: str, settings: Mapping[str, Any], runs: Sequence[Run], objective: Metric, origins: Mapping[int, str]
+) -> Trial:
+    state, reason, values = _ending(runs, objective.name)
+    complete = [run for run in runs if run.status is Status.COMPLETE]
+    measured, budget = measured_in(complete, objective.name)
+    last = runs[-1].finals.get(objective.name)
+    return Trial(
+        name=name,
+        state=state,
+        settings=settings,
+        value=math.fsum(values) / len(values) if values else None,
+        per_seed=tuple(values),
+        last=(None, last) if state == "PRUNED" and last is not None and math.isfinite(last) else None,
+        reason=reason,
+        seconds=math.fsum(run.provenance.wall_seconds for run in runs),
+        started_at=runs[0].provenance.started_at,
+        origin=origins.get(runs[0].id, ""),
+        measured=measured,
+        budget=budget,
+    )
+
+
+def _ending(runs: Sequence[Run], metric: str) -> tuple[TrialState, str, list[float]]:
+    """How a config ended over its seeds, and its values: a seed that diverged counts, one that was lost does not."""
+    diverged = [
+        run for run in runs if run.status is Status.INFEASIBLE or not abs(run.finals.get(metric, 0.0)) <= LARGEST_VALUE
+    ]
+    if diverged:
+        return "INFEASIBLE", f"diverged on {len(diverged)} of {count(len(runs), 'seed')}: {diverged[0].reason}", []
+    values = [run.finals[metric] for run in runs if run.status is Status.COMPLETE and metric in run.finals]
+    if values:
+        return "COMPLETE", "", values
+    if any(run.status is Status.RUNNING for run in runs):
+        return "RUNNING", "", []
+    if any(run.status is Status.PRUNED for run in runs):
+        return "PRUNED", runs[-1].reason, []
+    return "FAILED", runs[-1].reason or f"measured no {metric}", []
+
+
+def _with_curves(
+    record: Record, trials: Sequence[Trial], runs: Sequence[Sequence[Run]], objective: Metric
+) -> list[Trial]:
+    shown = shown_in_curves(trials, objective.sign)
+    curves = curves_of(record, {t.name: runs[int(t.name) - 1] for t in shown})
+    return [with_curves(t, curves.get(t.name, {}), objective.name) for t in trials]

@@ -13,7 +13,16 @@ import pytest
 from surefoot.errors import DataError, SealedSplitError, SpaceError, WorkloadError
 from surefoot.run import Metric
 from surefoot.space import SearchSpace, integer, real
-from surefoot.workload import WORKLOADS, RunContext, Workload, as_config, check_requirements, find_workload
+from surefoot.workload import (
+    TRIVIAL,
+    WORKLOADS,
+    Baselines,
+    RunContext,
+    Workload,
+    as_config,
+    check_requirements,
+    find_workload,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,3 +301,31 @@ def test_the_test_split_is_sealed_until_finalise(tmp_path):
     with pytest.raises(SealedSplitError, match="sealed until finalise"):
         context.require("test")
     RunContext(seed=1, artifacts=tmp_path, is_test_open=True).require("test")
+
+
+def test_a_workload_of_ones_own_may_say_what_learning_nothing_comes_to():
+    told = Baselines(values={"loss": {"constant": 1.5}}, evaluated_on=73)
+    assert workload(trivial=lambda data_root: told).baselines(None) is told
+    assert workload().baselines(None) is None
+
+
+def test_a_workload_that_only_shares_a_built_in_ones_name_has_not_its_baselines():
+    assert set(TRIVIAL) == set(WORKLOADS)
+    assert workload(name="digits").baselines(None) is None
+
+
+@pytest.mark.parametrize(
+    ("trivial", "says"),
+    [
+        (lambda data_root: {"loss": 1.5}, "trivial of workload toy must return Baselines; got"),
+        (lambda data_root: 1 / 0, "trivial of workload toy broke: ZeroDivisionError"),
+    ],
+)
+def test_baselines_that_break_are_a_mistake_of_the_workload(trivial, says):
+    with pytest.raises(WorkloadError, match=says):
+        workload(trivial=trivial).baselines(None)
+
+
+def test_what_a_workload_says_of_its_baselines_is_no_part_of_its_code_fingerprint():
+    toy = workload(trivial=find_workload)
+    assert toy.code_fingerprint() == workload().code_fingerprint()

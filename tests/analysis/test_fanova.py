@@ -17,7 +17,7 @@ from surefoot.analysis.strata import encoded, strata_of
 from surefoot.space import SearchSpace, boolean, choice, integer, real
 
 LINE = ForestAxis(key="line", low=-1.0, high=3.0)
-COARSE = ForestAxis(key="coarse", low=1.0, high=8.0, grid=(1.0, 2.0, 4.0, 8.0), level_count=4)
+COARSE = ForestAxis(key="coarse", low=1.0, high=8.0, grid=(1.0, 2.0, 3.0, 5.0, 8.0), level_count=5)
 KINDS = ForestAxis(key="kinds", is_choice=True, level_count=5)
 
 
@@ -171,7 +171,7 @@ def test_marginals_equal_the_averages_of_an_integration():
     assert mean == pytest.approx(np.mean([line for line, _ in found], axis=0))
     assert sd == pytest.approx(np.std([line for line, _ in found], axis=0))
     mean, sd = pair_marginal(forest, 1, 2, coarse, kinds)
-    assert mean.shape == (5, 4)
+    assert mean.shape == (5, 5)
     assert mean == pytest.approx(np.mean([sheet.T for _, sheet in found], axis=0))
     assert sd == pytest.approx(np.std([sheet.T for _, sheet in found], axis=0))
     assert pair_marginal(forest, 2, 1, kinds, coarse)[0] == pytest.approx(mean.T)

@@ -7,13 +7,14 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from surefoot.errors import SealedSplitError, SpaceError, WorkloadError
 from surefoot.run import config_hash
 from surefoot.workload import WORKLOADS, as_config, check_requirements, find_workload
-from surefoot.workloads import classifier
+from surefoot.workloads import classifier, datasets
 
 # What runs other people's scripts, and trains nothing itself.
 OF_PROGRAMS = ("program", "function", "script", "arguments", "metric_readers")
@@ -81,7 +82,7 @@ def test_the_defaults_are_inside_the_space(workload):
 
 def test_the_code_fingerprint_covers_whatever_trains(workload):
     everything = {path.stem for path in Path(classifier.__file__).parent.glob("*.py")}
-    everything -= {"__init__", *WORKLOADS, *OF_PROGRAMS}
+    everything -= {"__init__", "trivial", *WORKLOADS, *OF_PROGRAMS}
     assert {name.rpartition(".")[2] for name in workload.sources} == everything
 
 
@@ -173,6 +174,22 @@ def test_a_checkpoint_executes_no_code(workload, train, tmp_path):
     with pytest.raises(WorkloadError, match="damaged and cannot be read"):
         workload.evaluate(config, context, "best", "validation")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_what_learns_nothing_comes_to_what_the_validation_labels_say(workload, request, make_context):
+    root = request.getfixturevalue("data_root") if workload.name == "fashion_mnist" else None
+    told = workload.baselines(root)
+    labels = datasets.load(workload.name, "validation", make_context(data_root=root)).labels
+    shares = np.bincount(labels) / len(labels)
+    assert told.evaluated_on == len(labels)
+    assert told.values["val_accuracy"]["majority class"] == pytest.approx(100 * shares.max())
+    assert told.values["val_loss"]["equal probabilities"] == pytest.approx(-(shares * np.log(shares)).sum())
+    assert set(told.values) <= {metric.name for metric in workload.metrics}
+
+
+def test_baselines_need_no_data(workload, tmp_path):
+    assert workload.baselines(tmp_path / "nowhere") == workload.baselines(None)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_settings_no_net_can_be_built_of_are_refused_before_training(workload):

@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from surefoot.analysis.column import Column, Floats, Integers
 
 # Up to so many rows the permutations are drawn; above, the limit of their distribution is as good.
-FEW_ROWS = 50
-PERMUTATIONS = 4_999
+FEW_ROWS = 40
+PERMUTATIONS = 1_999
 # Below so many rows a level, nearly every table of levels looks alike.
 FEW_A_LEVEL = 2
 FEWEST_ROWS = 4
@@ -98,7 +98,7 @@ def _of_ranks(x: Floats, y: Floats, rng: np.random.Generator) -> Association | N
     n, rho = len(x), float(np.clip(a @ b, -1, 1))
     p = _p_of_rho(rho, n)
     if n <= FEW_ROWS:
-        p = _share_as_extreme(np.abs(a[_orders(n, rng)] @ b), abs(rho))
+        p = _drawn_p(np.abs(a[_orders(n, rng)] @ b), abs(rho), p, n)
     return Association(measure="Spearman", value=rho, p=p, n=n)
 
 
@@ -109,13 +109,11 @@ def _of_both(ranks: Floats, codes: Integers, rng: np.random.Generator) -> Associ
     if a is None or k < 2 or n <= k:
         return None
     eta2 = float((np.bincount(codes, weights=a) ** 2 / counts).sum())
+    variance = 2 * (k - 1) - 2 * (3 * k * k - 6 * k + n * (2 * k * k - 6 * k + 1)) / (5 * n * (n + 1))
+    p = _gamma_tail((n - 1) * eta2, k - 1, variance - 1.2 * float((1 / counts).sum()))
     if n <= FEW_ROWS:
         member = (codes[:, None] == np.arange(k)).astype(float)
-        drawn = ((a[_orders(n, rng)] @ member) ** 2 / counts).sum(axis=1)
-        p = _share_as_extreme(drawn, eta2)
-    else:
-        variance = 2 * (k - 1) - 2 * (3 * k * k - 6 * k + n * (2 * k * k - 6 * k + 1)) / (5 * n * (n + 1))
-        p = _gamma_tail((n - 1) * eta2, k - 1, variance - 1.2 * float((1 / counts).sum()))
+        p = _drawn_p(((a[_orders(n, rng)] @ member) ** 2 / counts).sum(axis=1), eta2, p, n)
     value = math.sqrt(max(0.0, 1 - (1 - eta2) * (n - 1) / (n - k)))
     return Association(measure="correlation ratio", value=value, p=p, n=n)
 
@@ -128,15 +126,14 @@ def _of_levels(x: Integers, y: Integers, rng: np.random.Generator) -> Associatio
     expected = np.outer(np.bincount(x), np.bincount(y)) / n
     table = np.bincount(x * k + y, minlength=r * k).reshape(r, k)
     chi2 = float(((table - expected) ** 2 / expected).sum())
+    p = _gamma_tail(chi2, n * (r - 1) * (k - 1) / (n - 1), _chi2_variance(np.bincount(x), np.bincount(y)))
     if n <= FEW_ROWS:
         member = (y[:, None] == np.arange(k)).astype(float)
         shuffled = x[_orders(n, rng)]
         drawn = np.zeros(PERMUTATIONS)
         for level in range(r):
             drawn += (((shuffled == level) @ member - expected[level]) ** 2 / expected[level]).sum(axis=1)
-        p = _share_as_extreme(drawn, chi2)
-    else:
-        p = _gamma_tail(chi2, n * (r - 1) * (k - 1) / (n - 1), _chi2_variance(np.bincount(x), np.bincount(y)))
+        p = _drawn_p(drawn, chi2, p, n)
     phi2 = max(0.0, chi2 / n - (r - 1) * (k - 1) / (n - 1))
     fewest = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
     value = math.sqrt(min(1.0, phi2 / fewest)) if fewest > 0 else 0.0
@@ -179,6 +176,9 @@ def _orders(n: int, rng: np.random.Generator) -> Integers:
     return rng.permuted(np.tile(np.arange(n), (PERMUTATIONS, 1)), axis=1)
 
 
-def _share_as_extreme(drawn: Floats, observed: float) -> float:
-    # What is drawn counts itself once: a p of 0 no permutation test can give.
-    return (1 + int((drawn >= observed - 1e-12 * max(1.0, observed)).sum())) / (1 + len(drawn))
+def _drawn_p(drawn: Floats, observed: float, approximated: float, n: int) -> float:
+    """The share of the draws that reach what was observed; where none does, what the approximation says below that."""
+    reached = int((drawn >= observed - 1e-12 * max(1.0, observed)).sum())
+    # What was observed is one of the permutations: their share is never 0.
+    least = 1 / (1 + len(drawn))
+    return (1 + reached) * least if reached else min(least, max(approximated, 1 / math.factorial(n)))

@@ -15,11 +15,16 @@ from surefoot.analysis.forest import Forest, ForestAxis, fit_forest
 
 ALPHA = 0.05
 TREES = 64
-# Shuffles and resamples stand on at most so many trials, drawn from all: a tree of 400 costs a third of one of 1,000.
-MOST_ROWS = 400
+# Shuffles and resamples stand on so many trials at most, drawn from all: a tree of 200 costs a sixth of one of 1,000.
+FEW_ROWS, MOST_ROWS = 200, 500
 SHUFFLES = 99
+PAIR_SHUFFLES = 59
 RESAMPLES = 60
-RESAMPLED_TREES = 8
+# Fewer trees spread a share more, and so never make chance look smaller than it is.
+FEW_TREES = 8
+# How often what was found is put back to look for the next.
+ROUNDS = 3
+MOST_PAIR_ROWS = 1_000
 # Forests of fewer rows than this hold the interpreter most of the time, and a second thread gains nothing.
 ROWS_FOR_THREADS = 150
 
@@ -38,11 +43,9 @@ class Ground:
         """How many trials there are."""
         return len(self.y)
 
-    def some(self, rng: np.random.Generator) -> Ground:
-        """The same over at most 400 of its trials."""
-        if self.n <= MOST_ROWS:
-            return self
-        return self.at(np.sort(rng.choice(self.n, MOST_ROWS, replace=False)))
+    def some(self, rng: np.random.Generator, most: int) -> Ground:
+        """The same over at most so many of its trials."""
+        return self if self.n <= most else self.at(np.sort(rng.choice(self.n, most, replace=False)))
 
     def at(self, rows: Integers) -> Ground:
         """The same over these rows."""
@@ -52,9 +55,9 @@ class Ground:
         """The same with other gains."""
         return Ground(x=self.x, y=y, axes=self.axes, pairs=self.pairs)
 
-    def without_pairs(self) -> Ground:
-        """The same with no pair asked about."""
-        return Ground(x=self.x, y=self.y, axes=self.axes)
+    def asked(self, pairs: Sequence[tuple[int, int]]) -> Ground:
+        """The same with these pairs asked about."""
+        return Ground(x=self.x, y=self.y, axes=self.axes, pairs=tuple(pairs))
 
     def forest(self, trees: int, rng: np.random.Generator) -> Forest:
         """A forest on it."""
@@ -77,6 +80,11 @@ class Spread:
     sd: Floats
 
 
+def chance_rows(n: int) -> int:
+    """On how many of n trials shuffles and resamples stand."""
+    return min(n, max(FEW_ROWS, min(n // 20, MOST_ROWS)))
+
+
 def out_of_bag(forest: Forest, ground: Ground) -> Floats:
     """What the trees that never saw a trial predict of it, shape (n,); the mean gain where all saw it."""
     each, seen = forest.predict_each(ground.x), np.zeros((len(forest.trees), ground.n), dtype=bool)
@@ -88,7 +96,7 @@ def out_of_bag(forest: Forest, ground: Ground) -> Floats:
 
 
 def explained(predicted: Floats, y: Floats) -> float:
-    """The share of the variance of y that a prediction explains; below 0 where the mean would be nearer, 0 of nothing."""
+    """The share of the variance of y that a prediction explains; below 0 where the mean would be nearer."""
     spread = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
     return 1 - float(((y - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
 
@@ -102,10 +110,10 @@ def chance_of_mains(ground: Ground, observed: Floats, *, families: int, rng: np.
     Source: Freedman and Lane (1983), "A nonstochastic interpretation of reported significance levels", JBES 1(4);
     the largest over all parameters: Westfall and Young (1993), step-down maxT.
     """
-    alone, count = ground.without_pairs(), len(ground.axes)
+    alone, count = ground.asked(()), len(ground.axes)
     p, limits = np.ones(count), np.ones(count)
     left, base, floor = np.arange(count), np.zeros(ground.n), 0.0
-    while len(left):
+    for _ in range(ROUNDS):
         drawn = shuffled_shares(alone, base, families=families, rng=rng)[:, left]
         found = chance(observed[left], drawn, families=families)
         # A parameter is found only after those before it: its p is never below theirs.
@@ -115,12 +123,20 @@ def chance_of_mains(ground: Ground, observed: Floats, *, families: int, rng: np.
             break
         floor = float(p[left][is_found].max())
         left = left[~is_found]
-        known = Ground(x=ground.x[:, p <= ALPHA], y=ground.y, axes=tuple(np.array(ground.axes)[p <= ALPHA]))
+        if not len(left):
+            break
+        known = Ground(
+            x=ground.x[:, p <= ALPHA],
+            y=ground.y,
+            axes=tuple(a for a, at in zip(ground.axes, p, strict=True) if at <= ALPHA),
+        )
         base = out_of_bag(known.forest(TREES, rng), known)
     return Chance(p=p, limits=limits)
 
 
-def chance_of_pairs(ground: Ground, forest: Forest, observed: Floats, *, families: int, rng: np.random.Generator) -> Chance:
+def chance_of_pairs(
+    ground: Ground, forest: Forest, observed: Floats, *, families: int, rng: np.random.Generator
+) -> Chance:
     """Whether each pair's share is beyond what mains that only add up, and noise, would show.
 
     The gains are rebuilt from the forest's mains; what is left is shuffled, and made as large as the forest's
@@ -154,14 +170,14 @@ def chance(observed: Floats, drawn: Floats, *, families: int = 1) -> Chance:
 
 def shuffled_shares(ground: Ground, base: Floats, *, families: int, rng: np.random.Generator) -> Floats:
     """Main and pair shares where gains less `base` are shuffled, shape (shuffles, mains + pairs)."""
-    trees = 16 if ground.n <= 100 else 8
 
     def one(draw: np.random.Generator) -> Floats:
         y = base + draw.permutation(ground.y - base)
-        return _shares(ground.valued(y), trees, draw)
+        return _shares(ground.valued(y), FEW_TREES, draw)
 
     # Enough shuffles that the smallest p they can show is small enough for every family.
-    return np.stack(_in_turn(one, rng.spawn(max(SHUFFLES, 40 * families - 1)), ground.n))
+    count = max(PAIR_SHUFFLES if ground.pairs else SHUFFLES, 40 * families - 1)
+    return np.stack(_in_turn(one, rng.spawn(count), ground.n))
 
 
 def spread_of_shares(ground: Ground, observed: Floats, whole: int, rng: np.random.Generator) -> Spread:
@@ -175,7 +191,7 @@ def spread_of_shares(ground: Ground, observed: Floats, whole: int, rng: np.rando
 
     def one(draw: np.random.Generator) -> Floats:
         sample = ground.at(draw.integers(ground.n, size=ground.n))
-        found = variance_shares(sample.forest(RESAMPLED_TREES, draw), ground.pairs)
+        found = variance_shares(sample.forest(FEW_TREES, draw), ground.pairs)
         each = np.concatenate([found.per_tree_mains, found.per_tree_pairs], axis=1)
         if not len(each):
             return np.zeros((2, each.shape[1]))
@@ -184,7 +200,7 @@ def spread_of_shares(ground: Ground, observed: Floats, whole: int, rng: np.rando
     drawn = np.stack(_in_turn(one, rng.spawn(RESAMPLES), ground.n))
     means, of_trees = drawn[:, 0], drawn[:, 1].mean(axis=0)
     variance = means.var(axis=0, ddof=1)
-    true = np.maximum(variance - of_trees / RESAMPLED_TREES, 0.0) + of_trees / TREES
+    true = np.maximum(variance - of_trees / FEW_TREES, 0.0) + of_trees / TREES
     narrowed = np.sqrt(true / np.maximum(variance, 1e-18) * min(1.0, ground.n / whole))
     moved = (means - np.median(means, axis=0)) * narrowed
     ends = observed + np.quantile(moved, [0.025, 0.975], axis=0)

@@ -201,7 +201,7 @@ def confounds_section(view: View) -> Section:
         figures=_figures(view, found.pairs),
         note=(
             "Numbers by Spearman's rho, choices by the bias-corrected Cramér's V, a number and a choice by the "
-            "correlation ratio of the ranks, each where both existed. p by permutation, approximated above 50 trials; "
+            "correlation ratio of the ranks, each where both existed. p by permutation, approximated above 40 trials; "
             "q by Benjamini and Hochberg."
         ),
     )
@@ -246,12 +246,10 @@ def _of_budgets(view: View, links: Sequence[Link]) -> list[Finding]:
             found.append(_finding("budget", link.a, sentence, "info" if is_cost else "warning", _evidence(link)))
             continue
         is_longer_better = link.how.value * metric.sign > 0
-        sentence = f"Trials with more {link.b} have {'better' if is_longer_better else 'worse'} {metric.name} ({_measured(link)})"
-        sentence += (
-            ": the best may only have been trained longer, or were trained longer because they were good."
-            if is_longer_better
-            else "."
-        )
+        way = "better" if is_longer_better else "worse"
+        why = ": the best may only have been trained longer, or were trained longer because they were good"
+        sentence = f"Trials with more {link.b} have {way} {metric.name} ({_measured(link)})"
+        sentence += f"{why if is_longer_better else ''}."
         severity: Literal["warning", "info"] = "warning" if is_longer_better and not is_cost else "info"
         advice = f"Compare trials of equal {link.b}." if severity == "warning" else ""
         found.append(_finding("budget", link.b, sentence, severity, _evidence(link), advice))
@@ -285,8 +283,8 @@ def _of_drifts(view: View, links: Sequence[Link]) -> list[Finding]:
     own = next((link for link in links if link.is_sure and link.a == metric.name), None)
     if own:
         is_better = own.how.value * metric.sign > 0
-        way = "better, as those of a search that learns are" if is_better else "worse: something changed with time"
-        sentence = f"Later trials have {way} ({_measured(own)} between {metric.name} and their order)."
+        way = "better, as a search that learns makes them" if is_better else "worse: something changed with time"
+        sentence = f"Later trials are {way} ({metric.name} with their order: {_measured(own)})."
         found.append(_finding("drift", metric.name, sentence, "info" if is_better else "warning", _evidence(own)))
     if drifting:
         named = listing([f"{link.a} ({number(link.how.value, 2)})" for link in drifting[:MOST_TOLD]])
@@ -350,8 +348,8 @@ def _sheets(view: View, found: Confounds) -> tuple[Sheet, ...]:
     rows = [(g.key, k.level, k.n, k.mean, k.best, k.expected_best) for g in found.groups for k in g.levels]
     if rows:
         title = "Levels tried unequally often, with the best that as many of all trials have on average"
-        headers = ("parameter", "level", "n", "mean", "best", "expected_best")
-        sheets.append(Sheet(name="group_bests", title=title, headers=headers, rows=tuple(rows)))
+        columns = ("parameter", "level", "n", "mean", "best", "expected_best")
+        sheets.append(Sheet(name="group_bests", title=title, headers=columns, rows=tuple(rows)))
     return tuple(sheets)
 
 

@@ -23,6 +23,7 @@ LARGE_RHO = 0.4
 WEAK_RHO = 0.2
 MOST_NAMED = 12
 MOST_LEVELS_NAMED = 8
+MOST_LEVELS_KEPT = 30
 CONFIRM = "The trials were not drawn to compare this alone; confirm it by paired seeds before the setting is fixed."
 BY_MEAN = "Compare the levels by mean or median, or try each as often."
 
@@ -230,5 +231,10 @@ def _evidence(row: Direction) -> Mapping[str, Any]:
             return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
         return value
 
-    found = plain(row)
-    return {"n": row.n, **found} if isinstance(found, dict) else {}
+    found = {f.name: plain(getattr(row, f.name)) for f in fields(row)}
+    if len(found.get("levels", ())) > MOST_LEVELS_KEPT:
+        # A thousand levels stand in the sheet; the finding keeps the ones that its sentence can name.
+        named = [found.get(name) for name in ("best_by_mean", "best_by_median", "best_by_max", "worst_by_mean")]
+        named += [found["pair"]["second"]] if found.get("pair") else []
+        found["levels"] = [level for level in found["levels"] if level["level"] in named]
+    return {"n": row.n, **found}

@@ -269,19 +269,7 @@ def _choice(
     )
     if not levels:
         return row
-    sign = view.metric.sign
-    worst, best = (f(levels, key=lambda at: sign * at.mean) for f in (min, max))
-    # Where several share the best median or trial, the one with the best mean leads there too.
-    by_median = max(levels, key=lambda at: (sign * at.median, sign * at.mean))
-    by_trial = max(levels, key=lambda at: (sign * at.best, sign * at.mean))
-    row = replace(
-        row,
-        best_by_mean=best.level,
-        best_by_median=by_median.level,
-        best_by_max=by_trial.level,
-        worst_by_mean=worst.level,
-        delta=best.mean - worst.mean,
-    )
+    row = _led(row, view.metric.sign)
     # Where every level was tried once there is no spread within levels to compare with.
     if not is_testable or not 2 <= len(levels) < len(values):
         return row
@@ -293,6 +281,22 @@ def _choice(
         pair=best_pair(view, column, levels, rng=rng, draws=draws),
         p_perm=test.p_value,
         **_method(row, test),
+    )
+
+
+def _led(row: ChoiceDirection, sign: int) -> ChoiceDirection:
+    """The row with the levels that lead by mean, by median and by best trial."""
+    worst, best = (f(row.levels, key=lambda at: sign * at.mean) for f in (min, max))
+    # Where several share the best median or trial, the one with the best mean leads there too.
+    by_median = max(row.levels, key=lambda at: (sign * at.median, sign * at.mean))
+    by_trial = max(row.levels, key=lambda at: (sign * at.best, sign * at.mean))
+    return replace(
+        row,
+        best_by_mean=best.level,
+        best_by_median=by_median.level,
+        best_by_max=by_trial.level,
+        worst_by_mean=worst.level,
+        delta=best.mean - worst.mean,
     )
 
 

@@ -17,8 +17,8 @@ from surefoot.parameter import Parameter, is_same
 FEWEST = 8
 OUTER_ZONE, OUTER_THIRD = 0.1, 1 / 3
 MOST_LEVELS = 20
-# Pairs grow with the square: 400 trials have 79,800, which tell a slope well enough.
-MOST_PAIRED = 400
+# Pairs grow with the square: 800 trials have 319,600, which tell a slope well enough.
+MOST_PAIRED = 800
 ROUNDING = 1e-9
 # What these words name lies between 0 and 1.
 SHARE_WORDS = (
@@ -65,17 +65,18 @@ def edges_of(column: Column, *, is_inferred: bool) -> Iterator[Edge]:
 
 
 def local_slope(towards: Floats, values: Floats, *, rng: np.random.Generator) -> Slope:
-    """How the values change per step towards the edge: the median over all pairs of trials, four hundred at most.
+    """How the values change per step towards the edge: the median over all pairs of trials.
 
     Source: Theil (1950), Proc. Kon. Ned. Akad. Wetensch. A 53, and Sen (1968), JASA 63(324), which gives the
-    interval: it inverts Kendall's test, allowing for ties.
+    interval: it inverts Kendall's test, allowing for ties. Of more than 800 trials so many are drawn; `n` of the
+    slope is how many it rests on.
     """
     n = len(values)
     if n < FEWEST or np.ptp(towards) == 0:
         return Slope(n=n)
     if n > MOST_PAIRED:
         kept = rng.choice(n, MOST_PAIRED, replace=False)
-        towards, values = towards[kept], values[kept]
+        towards, values, n = towards[kept], values[kept], MOST_PAIRED
     if np.ptp(towards) == 0:
         return Slope(n=n)
     if np.ptp(values) == 0:

@@ -21,6 +21,8 @@ from surefoot.finding import Finding
 from surefoot.parameter import is_same
 from surefoot.words import count, listing, number, p_phrase, p_value, percent, setting, unit_of
 
+__all__ = ["Elites", "LevelShare", "RangeShare", "best_rows", "elites", "elites_section"]
+
 ELITE_FRACTION = 0.25
 # Below eight trials a quarter is one trial, which shares everything with itself.
 FEWEST = 8
@@ -205,7 +207,7 @@ def _about_the_sampler(view: View, found: Elites) -> Finding:
     )
     alone = found.independent
     if alone is None:
-        text += f" {count(drawn, 'trial')} drawn without it {'is' if drawn == 1 else 'are'} too few to be tested apart."
+        text += f" Of those drawn without it fewer than {FEWEST_INDEPENDENT} completed: too few to be tested apart."
     else:
         text += f" The {count(alone.n, 'complete trial')} drawn without it are tested apart."
     return Finding(

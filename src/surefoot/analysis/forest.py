@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ FEATURES_TRIED = 1.0
 # Below so many rows starting threads costs more than they save.
 ROWS_FOR_THREADS = 500
 THREADS = 2
+# How many trees are taken apart together: fewer cost time, more cost memory.
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,8 +174,9 @@ def fit_forest(
         random_state=int(rng.integers(2**31 - 1)),
     )
     grown.fit(_seen(ground, x), (y - centre) / scale)
-    boxes = tuple(_boxes(ground, tree.tree_, centre, scale) for tree in grown.estimators_)
-    return Forest(ground=ground, trees=boxes, centre=centre, scale=scale, grown=grown)
+    each = [tree.tree_ for tree in grown.estimators_]
+    boxes = (_boxes(ground, each[i : i + AT_ONCE], centre, scale) for i in range(0, trees, AT_ONCE))
+    return Forest(ground=ground, trees=tuple(itertools.chain(*boxes)), centre=centre, scale=scale, grown=grown)
 
 
 def _standard(y: Floats) -> tuple[float, float]:
@@ -217,36 +221,67 @@ def _frame(axis: ForestAxis) -> tuple[float, float]:
     return axis.low, axis.high - axis.low if axis.high > axis.low else 1.0
 
 
-def _boxes(ground: Ground, grown: Any, centre: float, scale: float) -> Tree:
-    """The leaves of a grown tree, found from the root down, all nodes of a depth at once."""
-    left, right, feature = grown.children_left, grown.children_right, grown.feature
-    edges, place = _edges(ground, feature, grown.threshold)
-    shape = (grown.node_count, len(ground.axes))
+def _boxes(ground: Ground, grown: Sequence[Any], centre: float, scale: float) -> list[Tree]:
+    """The leaves of grown trees, found from the roots down, all nodes of a depth in all trees at once."""
+    counts = np.array([tree.node_count for tree in grown])
+    roots = np.cumsum(counts) - counts
+    left, right, feature, threshold = (
+        np.concatenate([getattr(tree, name) for tree in grown])
+        for name in ("children_left", "children_right", "feature", "threshold")
+    )
+    value = np.concatenate([tree.value[:, 0, 0] for tree in grown])
+    owner = np.repeat(np.arange(len(grown)), counts)
+    edges, place = _edges(ground, owner, feature, threshold)
+    shape = (len(left), len(ground.axes))
     first, last = np.zeros(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
-    last[0] = [len(e) - 1 for e in edges]
-    nodes = np.zeros(1, dtype=np.int64)
+    last[roots] = [[len(e) - 1 for e in own] for own in edges]
+    nodes = roots
     while len(nodes := nodes[left[nodes] >= 0]):
-        lefts, rights, axis = left[nodes], right[nodes], feature[nodes]
+        axis, root = feature[nodes], roots[owner[nodes]]
+        lefts, rights = left[nodes] + root, right[nodes] + root
         for children in (lefts, rights):
             first[children], last[children] = first[nodes], last[nodes]
         last[lefts, axis] = place[nodes]
         first[rights, axis] = place[nodes]
         nodes = np.concatenate([lefts, rights])
-    leaves = left < 0
-    values = centre + scale * grown.value[leaves, 0, 0]
-    return Tree(edges=edges, first=first[leaves], last=last[leaves], values=values)
+    leaves = np.flatnonzero(left < 0)
+    cuts = np.searchsorted(leaves, roots[1:])
+    parts = (np.split(found[leaves], cuts) for found in (first, last, centre + scale * value))
+    return [Tree(edges=e, first=f, last=n, values=v) for e, f, n, v in zip(edges, *parts, strict=True)]
 
 
-def _edges(ground: Ground, feature: Integers, threshold: Floats) -> tuple[tuple[Floats, ...], Places]:
-    """Every axis's edges, and for every node the place of its threshold among those of its axis."""
+def _edges(
+    ground: Ground, owner: Integers, feature: Integers, threshold: Floats
+) -> tuple[list[tuple[Floats, ...]], Places]:
+    """Every tree's edges of every axis, and for every node the place of its threshold among those of its own."""
     place = np.zeros(len(feature), dtype=np.int32)
-    edges: list[Floats] = []
+    trees = int(owner[-1]) + 1
+    found: list[list[Floats]] = []
     for j, axis in enumerate(ground.axes):
         at = np.flatnonzero(feature == j)
-        low, width = _frame(axis)
-        # Between two levels every threshold means the same; halfway makes the boxes of a choice meet exactly.
-        split = np.floor(threshold[at]) + 0.5 if axis.is_choice else low + width * threshold[at]
-        found, inverse = np.unique(np.clip(split, *axis.ends), return_inverse=True)
-        place[at] = inverse + 1
-        edges.append(np.concatenate([[axis.ends[0]], found, [axis.ends[1]]]))
-    return tuple(edges), place
+        begin, end = axis.ends
+        split = np.clip(_splits(axis, threshold[at]), begin, end)
+        order = np.lexsort((split, owner[at]))
+        at, split = at[order], split[order]
+        is_new = np.ones(len(at), dtype=bool)
+        is_new[1:] = (split[1:] != split[:-1]) | (owner[at][1:] != owner[at][:-1])
+        starts = np.searchsorted(owner[at[is_new]], np.arange(trees))
+        place[at] = np.cumsum(is_new) - starts[owner[at]]
+        own = np.split(split[is_new], starts[1:])
+        found.append([np.concatenate([[begin], splits, [end]]) for splits in own])
+    return list(zip(*found, strict=True)), place
+
+
+def _splits(axis: ForestAxis, thresholds: Floats) -> Floats:
+    """The thresholds of an axis on the scale of x; between two values that it may take all mean the same: halfway."""
+    if axis.is_choice:
+        return np.floor(thresholds) + 0.5
+    low, width = _frame(axis)
+    if not axis.grid:
+        return low + width * thresholds
+    # A threshold may lie on a value of the grid but for rounding: it is held against what the trees were shown.
+    grid = np.array(axis.grid)
+    shown = ((grid - low) / width).astype(np.float32).astype(float)
+    halfway = np.concatenate([[axis.ends[0]], (grid[:-1] + grid[1:]) / 2, [axis.ends[1]]])
+    found: Floats = halfway[np.searchsorted(shown, thresholds, side="right")]
+    return found

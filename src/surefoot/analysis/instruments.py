@@ -28,6 +28,7 @@ LEVEL = 0.05
 SAME = 1e-6
 # Up to so many identical trials the arrangements are counted; above, bounded.
 MOST_COUNTED = 60
+FEW_IN_A_GROUP = 3
 KEY, TITLE = "instruments", "What the metric measures"
 
 
@@ -45,7 +46,7 @@ class Reading:
 class Dependence:
     """A searched parameter that tells exactly which value trials with identical parts have.
 
-    `p` is the chance that levels dealt out at random within the groups would do so, times the parameters tried.
+    `p` is the chance that levels dealt out at random would do so, times the parameters tried.
     `rivals` are others that tell it as exactly.
     """
 
@@ -161,15 +162,15 @@ def _dependence(view: View, groups: Sequence[Integers]) -> Dependence | None:
         return None
     rows = np.concatenate(groups)
     slack = SAME * float(np.ptp(view.values))
+    classes = [_classes(view.values[block], slack) for block in groups]
     chances: dict[str, float] = {}
     tried = 0
     for column in view.columns:
-        if not column.active[rows].all() or not column.levels:
+        # A level of its own for every trial tells anything.
+        if not column.active[rows].all() or not column.levels or column.distinct == column.n:
             continue
-        logs = [_log_chance(column.codes[block], _classes(view.values[block], slack)) for block in groups]
-        if all(len(np.unique(column.codes[block])) == len(block) for block in groups):
-            continue  # a level of its own for every trial tells anything
         tried += 1
+        logs = [_log_chance(column, block, kinds) for block, kinds in zip(groups, classes, strict=True)]
         if all(log is not None for log in logs):
             chances[column.key] = math.exp(math.fsum(log for log in logs if log is not None))
     if not chances:
@@ -188,14 +189,20 @@ def _classes(values: Floats, slack: float) -> Integers:
     return found
 
 
-def _log_chance(codes: Integers, classes: Integers) -> float | None:
-    """The log of the share of all deals of these levels in which each level has one value; None where it has not."""
-    levels = [int((codes == code).sum()) for code in np.unique(codes)]
+def _log_chance(column: Column, block: Integers, classes: Integers) -> float | None:
+    """The log of the chance that levels dealt out at random have one value each in the group; None where they have not.
+
+    In a large group its own levels are dealt; in one of two or three, levels as frequent as among all trials.
+    """
+    codes = column.codes[block]
     if any(len(np.unique(classes[codes == code])) > 1 for code in np.unique(codes)):
         return None
-    sizes = np.bincount(classes)
+    if len(codes) <= FEW_IN_A_GROUP:
+        shares = np.unique(column.codes[column.active], return_counts=True)[1] / column.n
+        return math.log1p(-float(shares @ shares)) if len(shares) > 1 else None
+    levels, sizes = np.unique(codes, return_counts=True)[1], np.bincount(classes)
     if len(codes) <= MOST_COUNTED:
-        ways = math.log(_ways(tuple(sorted(levels, reverse=True)), tuple(sorted(int(s) for s in sizes))))
+        ways = math.log(_ways(tuple(sorted(map(int, levels), reverse=True)), tuple(sorted(map(int, sizes)))))
     else:
         ways = len(levels) * math.log(len(sizes))
     return min(0.0, ways + float(gammaln(sizes + 1).sum() - gammaln(len(codes) + 1)))

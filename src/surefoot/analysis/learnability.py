@@ -402,7 +402,7 @@ def _share_findings(view: View, found: Learnability) -> list[Finding]:
 def _share(view: View, share: BaselineShare) -> Finding:
     name = share.trivial.name
     exactly = f", {share.exact:,} of them exactly as good" if share.exact else ""
-    are = "is" if share.no_better == 1 else "are"
+    are = "is" if 1 in (share.no_better, share.n) else "are"
     text = f"{share.no_better:,} of {count(share.n, 'trial')} ({percent(share.no_better / share.n)}) {are} no better "
     text += f"than {name} ({number(share.trivial.value)}){exactly}"
     is_half = 2 * share.no_better >= share.n

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtri
 
-from surefoot.analysis.column import Floats, Integers
+from surefoot.analysis.column import Integers
 from surefoot.analysis.figure import Axis, Panel, PanelsFigure, Points
+from surefoot.analysis.ranks import CONFIDENCE, Configs, Lead, Tie, lead_of, rivals_of, ties_of
 from surefoot.analysis.section import Section, Sheet
 from surefoot.analysis.view import View
 from surefoot.finding import Finding
-from surefoot.stats.extremes import many_to_one, range_of_normals
 from surefoot.stats.noise import pooled_variance, sample_variance
 from surefoot.stats.power import detectable_effect
 from surefoot.trials import Trial
@@ -24,10 +24,8 @@ from surefoot.words import count, decimals_of, heading_of, listing, number, perc
 
 # Settings that name the draw and not the config.
 SEEDS = frozenset({"seed", "seeds", "random_seed", "random_state", "rng_seed", "seed_value"})
-CONFIDENCE = 0.95
 # Below this many degrees of freedom the standard deviation is known no better than to a factor of two or so.
 FEW_DF = 5
-FEWEST_CONFIGS = 4
 REPEATS_ADVISED = 3
 MOST_DRAWN = 40
 MOST_TIES_NAMED = 3
@@ -41,32 +39,6 @@ class Repeats:
     n: int
     mean: float
     sd: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tie:
-    """Ranks `first` to `last` (1 is the best) that noise alone would spread as far; `rows` are their trials."""
-
-    first: int
-    last: int
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lead:
-    """The best config's lead over the mean of all, and how much of it is expected to be luck.
-
-    `expected` is the value it should come to when it is tried again. `luck_interval` is what the luck would be
-    were the noise at either end of its interval.
-    """
-
-    trial: str
-    value: float
-    mean: float
-    luck: float
-    luck_interval: tuple[float, float]
-    expected: float
-    noise_share: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,8 +89,8 @@ def noise_floor(view: View) -> NoiseFloor | None:
     runs = int(np.median(sizes))
     sd = math.sqrt(variance / runs)
     low, high = (sd * math.sqrt(df / float(chdtri(df, p))) for p in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    configs = _Configs.of(view, codes, trainings)
-    rivals, difference = _rivals(configs, math.sqrt(variance), df)
+    configs = Configs.of(view, codes, trainings)
+    rivals, difference = rivals_of(configs, math.sqrt(variance), df)
     names = _names(view, codes, set(repeated))
     sets = [
         Repeats(trials=names[code], n=len(values), mean=math.fsum(values) / len(values), sd=math.sqrt(variances[code]))
@@ -132,12 +104,12 @@ def noise_floor(view: View) -> NoiseFloor | None:
         interval=(low, high),
         sets=tuple(sets),
         source=_source(sets),
-        ties=_ties(view, math.sqrt(variance) / np.sqrt(sizes)),
+        ties=ties_of(view, math.sqrt(variance) / np.sqrt(sizes)),
         configs=len(configs.codes),
         rivals=tuple(int(i) for i in np.flatnonzero(np.isin(codes, configs.codes[rivals]))),
         rival_configs=int(rivals.sum()),
         rival_difference=difference,
-        lead=_lead(view, codes, configs, math.sqrt(variance), (low / sd, high / sd)),
+        lead=lead_of(view, codes, configs, math.sqrt(variance), (low / sd, high / sd)),
     )
 
 
@@ -206,121 +178,6 @@ def _source(sets: Sequence[Repeats]) -> str:
     said = [f"{count(again, 'config')} tried more than once"] if again else []
     said += [f"the seeds of {count(seeds, 'trial')}"] if seeds else []
     return listing(said)
-
-
-# ── ties ──
-
-
-def _ties(view: View, sds: Floats) -> tuple[Tie, ...]:
-    """Groups of neighbouring ranks, from the best down, whose range noise of these sds would reach.
-
-    A group grows while its range stays within the 95 % point of the range of as many draws (Tukey's, the
-    noise taken as known; sizes that differ as in Kramer 1956).
-    """
-    order = np.argsort(-view.gains, kind="stable")
-    gains, spreads = view.gains[order], sds[order]
-    limits = _range_limits(view.n)
-    found, start = [], 0
-    while start < view.n:
-        width = np.sqrt((spreads[start] ** 2 + spreads[start:] ** 2) / 2)
-        inside = gains[start] - gains[start:] <= limits[: view.n - start] * width
-        size = view.n - start if inside.all() else int(np.argmin(inside))
-        if size > 1:
-            rows = tuple(int(i) for i in order[start : start + size])
-            found.append(Tie(first=start + 1, last=start + size, rows=rows))
-        start += max(size, 1)
-    return tuple(found)
-
-
-def _range_limits(n: int) -> Floats:
-    """Limits of the range of 1, 2, … n draws; shape (n,). Between computed sizes it is drawn on log(size)."""
-    sizes = np.unique(np.round(np.geomspace(1, max(n, 2), 24)).astype(int))
-    sizes = np.union1d(sizes, np.arange(1, min(n, 16) + 1))
-    limits = [range_of_normals(int(size)) for size in sizes]
-    found: Floats = np.interp(np.log(np.arange(1, n + 1)), np.log(sizes), limits)
-    return found
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Configs:
-    """Configs with the mean gain of their trainings; every array has shape (configs,)."""
-
-    codes: Integers
-    means: Floats
-    sizes: Integers
-
-    @staticmethod
-    def of(view: View, codes: Integers, trainings: dict[int, list[float]]) -> _Configs:
-        """The configs of the view."""
-        known = np.unique(codes)
-        means = [math.fsum(trainings[int(c)]) / len(trainings[int(c)]) for c in known]
-        sizes = [len(trainings[int(c)]) for c in known]
-        return _Configs(codes=known, means=view.metric.sign * np.array(means), sizes=np.array(sizes))
-
-
-def _rivals(configs: _Configs, run_sd: float, df: int) -> tuple[np.ndarray, float]:
-    """Which configs are not shown to be worse than the best of the others, and the difference that would show it.
-
-    The upper ends of the simultaneous intervals of multiple comparisons with the best, each config with
-    Dunnett's critical value for its own number of trainings. Source: Hsu (1984), "Constrained simultaneous
-    confidence intervals for multiple comparisons with the best", Ann. Stat. 12(3); Hsu (1996), chapter 4.
-    The difference is that between the best config and one of the usual size.
-    """
-    k = len(configs.codes)
-    if k < 2:
-        return np.ones(k, dtype=bool), 0.0
-    sizes, inverse = np.unique(configs.sizes, return_inverse=True)
-    tops = np.array([configs.means[inverse == j].max() for j in range(len(sizes))])
-    counts = Counter(configs.sizes.tolist())
-    upper = np.full(k, np.inf)
-    margins = {}
-    for j, own in enumerate(sizes.tolist()):
-        others = Counter(counts)
-        others[own] -= 1
-        critical = many_to_one({size: m for size, m in others.items() if m}, own, df=df, confidence=CONFIDENCE)
-        errors = critical * run_sd * np.sqrt(1 / own + 1 / sizes)
-        mine = inverse == j
-        upper[mine] = (configs.means[mine][:, None] - tops[None, :] + errors[None, :]).min(axis=1)
-        margins[own] = errors
-    best = int(np.argmax(configs.means))
-    usual = max(counts, key=lambda size: counts[size])
-    return upper > 0, float(margins[usual][inverse[best]])
-
-
-def _lead(view: View, codes: Integers, configs: _Configs, run_sd: float, ends: tuple[float, float]) -> Lead | None:
-    """How much of the best config's lead is expected to be luck: its regression to the mean of all.
-
-    `ends` are the ends of the noise's interval in units of `run_sd`. It takes true values to be spread as a bell;
-    None for fewer than four configs or no spread at all. Source: Efron & Morris (1975), "Data analysis using
-    Stein's estimator and its generalizations", JASA 70.
-    """
-    if len(configs.codes) < FEWEST_CONFIGS:
-        return None
-    total = float(np.var(configs.means, ddof=1))
-    if not total > 0:
-        return None
-    best = int(np.argmax(configs.means))
-    mean = float(configs.means.mean())
-    lead = float(configs.means[best]) - mean
-
-    def luck(sd: float) -> float:
-        true = max(0.0, total - float(np.mean(sd * sd / configs.sizes)))
-        own = sd * sd / float(configs.sizes[best])
-        return lead * own / (true + own)
-
-    sign = view.metric.sign
-    expected_luck = luck(run_sd)
-    rows = np.flatnonzero(codes == configs.codes[best])
-    top = rows[int(np.argmax(view.gains[rows]))]
-    return Lead(
-        trial=view.trials[top].name,
-        value=sign * float(configs.means[best]),
-        mean=sign * mean,
-        luck=expected_luck,
-        luck_interval=(luck(ends[0] * run_sd), luck(ends[1] * run_sd)),
-        expected=sign * (float(configs.means[best]) - expected_luck),
-        noise_share=min(1.0, float(np.mean(run_sd**2 / configs.sizes)) / total),
-    )
 
 
 # ── in words ──

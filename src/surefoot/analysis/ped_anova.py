@@ -17,7 +17,7 @@ GRID = 50
 PRIOR = 1.0
 # A kernel's central 90 % lies within its own grid cell at least.
 NARROWEST = 0.5 / 1.64
-SHUFFLES = 499
+SHUFFLES = 299
 RESAMPLES = 199
 # Counts of so many resampled trials are made at a time.
 MOST_AT_ONCE = 2_000_000
@@ -94,8 +94,12 @@ def best_of(gains: Floats, top: float) -> Booleans:
 
 def places_of(column: Column) -> Places:
     """The column's rows on its grid: the levels of a choice, else at most 50 steps over the declared range."""
-    if column.parameter.kind in ("categorical", "bool") and column.levels:
+    if column.kind != "number":
         return Places(at=column.codes, size=len(column.levels), is_choice=True)
+    if column.parameter.choices:
+        listed = np.sort(np.array(column.parameter.choices, dtype=float))
+        between = (listed[1:] + listed[:-1]) / 2
+        return Places(at=np.searchsorted(between, column.numbers), size=len(listed), is_choice=True)
     numbers = column.scaled
     low, high = _bounds(column)
     steps = min(_steps(column), GRID)

@@ -90,14 +90,14 @@ def summary(view: View) -> Summary:
     """The table's trials in numbers."""
     trials = view.table.trials
     states = Counter(t.state for t in trials)
-    seconds: Counter[TrialState] = Counter()
+    seconds: dict[TrialState, float] = {}
     for trial in trials:
         if trial.seconds is not None:
-            seconds[trial.state] += trial.seconds  # type: ignore[assignment]
+            seconds[trial.state] = seconds.get(trial.state, 0.0) + trial.seconds
     return Summary(
         states={state: states.get(state, 0) for state in STATES},
         values=_values(view),
-        seconds=dict(seconds),
+        seconds=seconds,
         timed=sum(t.seconds is not None for t in trials),
         missing=missing_trials([t.name for t in trials]),
         copies=copies_of(view),
@@ -483,6 +483,7 @@ def _values_figure(view: View) -> PanelsFigure:
     values = view.values[order]
     label = heading_of(view.metric)
     low, high = float(values.min()), float(values.max())
+    low = min([low, *(t.value for t in view.table.trivial)])
     rest = drawn[1:]
     points = [_points("trials", rest, values, view, order, "plain")] if len(rest) else []
     points.append(_points("best", drawn[:1], values, view, order, "best"))

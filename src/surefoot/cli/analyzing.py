@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from surefoot.cli.places import open_record
 from surefoot.errors import RecordError, SurefootError, nearest, quoted
 
 if TYPE_CHECKING:
+    from surefoot.analysis.analysis import Analysis
     from surefoot.storage import Record, StudyRow
     from surefoot.trials import TrialTable, Trivial
 
@@ -25,28 +27,43 @@ OF_TABLES = ("value", "goal", "parameters", "results", "rows")
 
 def analyze(arguments: argparse.Namespace) -> int:
     """Says what the trials of a study, a sweep or a table show, and writes it into a folder."""
+    from surefoot.reports.analysis_json import analysis_json
+    from surefoot.reports.analysis_page import analysis_text
+
     table, folder = trials_of(arguments)
     folder = arguments.out or folder
     is_written = not arguments.json or arguments.out is not None
     if is_written:
-        check_room(folder)
-    from surefoot.analysis.analysis import analyze as analysis_of
-    from surefoot.reports.analysis_json import analysis_json
-    from surefoot.reports.analysis_page import analysis_text
-
-    found = analysis_of(table, seed=arguments.seed)
+        check_room(folder)  # before the work, not after it
+    found = _analyzed(table, arguments)
     if is_written:
-        from surefoot.reports.analysis_write import write_analysis
-
-        try:
-            write_analysis(found, folder)
-        except OSError as error:
-            raise SurefootError(f"the analysis cannot be written to {folder}: {error.strerror or error}") from error
+        _write(found, folder)
     if arguments.json:
         print_json(analysis_json(found))
     else:
         put(f"{analysis_text(found).rstrip()}\n\n{folder / 'analysis.html'}\n")
     return DONE
+
+
+def analysis_of(arguments: argparse.Namespace) -> Analysis:
+    """The analysis of the trials that SOURCE means."""
+    table, _ = trials_of(arguments)
+    return _analyzed(table, arguments)
+
+
+def _analyzed(table: TrialTable, arguments: argparse.Namespace) -> Analysis:
+    from surefoot.analysis import analysis
+
+    return analysis.analyze(table, seed=arguments.seed)
+
+
+def _write(analysis: Analysis, folder: Path) -> None:
+    from surefoot.reports.analysis_write import write_analysis
+
+    try:
+        write_analysis(analysis, folder)
+    except OSError as error:
+        raise SurefootError(f"the analysis cannot be written to {folder}: {error.strerror or error}") from error
 
 
 def trials_of(arguments: argparse.Namespace) -> tuple[TrialTable, Path]:
@@ -117,34 +134,31 @@ def _table_of_file(path: Path, arguments: argparse.Namespace) -> tuple[TrialTabl
 
 
 def _table_on_record(record: Record, study: StudyRow, arguments: argparse.Namespace) -> TrialTable:
-    import dataclasses
-
-    data = Path(root) if (root := os.environ.get("SUREFOOT_DATA")) else None
     given = [name for name in OF_TABLES if getattr(arguments, name) is not None]
     if given:
         raise SurefootError(
-            f"--{given[0]} is for a table; {study.name} is a {'sweep' if study.kind == 'sweep' else 'study'} on record, "
-            "which knows its settings and metrics: choose a metric with --metric"
+            f"--{given[0]} is for a table; {study.name} is on record, where its settings and metrics are known: "
+            "choose a metric with --metric"
         )
+    revisions = record.revisions(study.id)
+    if not revisions:
+        raise RecordError(f'"{study.name}" was interrupted before it came on record; run it again')
+    data = Path(root) if (root := os.environ.get("SUREFOOT_DATA")) else None
     if study.kind == "sweep":
         from surefoot.sweeping.tables import table_of_sweep
 
-        if not record.revisions(study.id):
-            raise RecordError(f'sweep "{study.name}" is not on record yet; run it again')
         table = table_of_sweep(record, study, metric=arguments.metric, data_root=data)
     else:
         from surefoot.files.plan_file import parse_plan
         from surefoot.study.tables import table_of_plan
 
-        revisions = record.revisions(study.id)
-        if not revisions:
-            raise RecordError(f'study "{study.name}" has no plan on record yet; run it again')
         plan = parse_plan(revisions[-1].plan_text, revisions[-1].plan_path, is_on_record=True)
         table = table_of_plan(record, study.id, plan, metric=arguments.metric, data_root=data)
-    trivial = trivial_said(arguments.trivial)
+    said = trivial_said(arguments.trivial)
+    own = {trivial.name for trivial in said}
     return dataclasses.replace(
         table,
-        trivial=(*(t for t in table.trivial if t.name not in {own.name for own in trivial}), *trivial),
+        trivial=(*said, *(trivial for trivial in table.trivial if trivial.name not in own)),
         evaluated_on=table.evaluated_on if arguments.evaluated_on is None else arguments.evaluated_on,
     )
 

@@ -101,36 +101,32 @@ def numeric_names(columns: Sequence[Cells]) -> tuple[str, ...]:
 
 
 def same_as_value(column: Cells, value: Cells) -> str:
-    """How the value follows from the column, where it is the same numbers in another scale or sign; else nothing.
+    """How the value follows from the column, where it is the same numbers in another sign, unit or zero; or nothing.
 
-    The scale is a power of ten wherever something is added too: a straight line through a setting is none.
+    The scale is a power of ten, as between a share and a percentage: any other straight line is a setting's effect.
     """
-    pairs = [
-        (x, y)
-        for a, b in zip(column.values, value.values, strict=True)
-        if (x := finite(a)) is not None and (y := finite(b)) is not None
-    ]
-    if len({y for _, y in pairs}) < 3 or not column.is_numeric:
+    told = [(finite(x), y) for x, v in zip(column.values, value.values, strict=True) if (y := finite(v)) is not None]
+    pairs = [(x, y) for x, y in told if x is not None]
+    if len(pairs) < len(told) or len({y for _, y in pairs}) < 3 or not column.is_numeric:
         return ""
     (x0, y0), (x1, y1) = min(pairs), max(pairs)
-    if x0 == x1:
+    scale = (y1 - y0) / (x1 - x0) if x1 > x0 else 0.0
+    if scale == 0 or not math.isfinite(scale) or not _is_power_of_ten(abs(scale)):
         return ""
-    scale = (y1 - y0) / (x1 - x0)
-    if scale == 0 or not math.isfinite(scale):
-        return ""
+    scale = math.copysign(10.0 ** round(math.log10(abs(scale))), scale)
     offset = y0 - scale * x0
     tolerance = 1e-9 * max(abs(y) for _, y in pairs)
     if any(abs(scale * x + offset - y) > tolerance for x, y in pairs):
         return ""
+    size = "" if abs(scale) == 1 else f"{abs(scale):g} × "
     if abs(offset) <= tolerance:
-        return (
-            f"{value.name} = {scale:.6g} × {column.name}" if abs(scale - 1) > 1e-9 else f"{value.name} = {column.name}"
-        )
-    exponent = math.log10(abs(scale))
-    if abs(exponent - round(exponent)) > 1e-9:
-        return ""
-    size = f"{abs(scale):.6g} × " if abs(abs(scale) - 1) > 1e-9 else ""
+        return f"{value.name} = {'−' if scale < 0 else ''}{size}{column.name}"
     return f"{value.name} = {offset:.6g} {'−' if scale < 0 else '+'} {size}{column.name}"
+
+
+def _is_power_of_ten(scale: float) -> bool:
+    exponent = math.log10(scale)
+    return abs(exponent - round(exponent)) < 1e-9
 
 
 def _check(target: Cells, asked: Sequence[Cells], kept_out: Sequence[Cells], where: str) -> None:

@@ -85,7 +85,8 @@ def _two(rows: int, parents: Sequence[_Parent], told: int) -> When:
     """The first pair of conditions on words that hold together in exactly these rows, where those are not few."""
     if min(rows.bit_count(), (told & ~rows).bit_count()) < FEW_ROWS:
         return {}
-    holding = [(parent.name, *parent.holding(rows)) for parent in parents if not parent.is_numeric]
+    words = sorted((parent for parent in parents if not parent.is_numeric), key=lambda parent: parent.place)
+    holding = [(parent.name, *parent.holding(rows)) for parent in words]
     for (name, values, union), (other, more, both) in itertools.combinations(holding, 2):
         if union & both & told == rows:
             return {name: values, other: more}

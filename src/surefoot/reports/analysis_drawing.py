@@ -128,7 +128,7 @@ def _surface(figure: SurfaceFigure) -> Canvas:
     for i, (title, cells, palette, norm) in enumerate(halves):
         left = beside + i * (wide + gap + bar)
         ax = axes(canvas, left, below, WIDTH_INCHES - left - wide, 0.75)
-        drawn = _cells(ax, figure, cells, palette, norm)
+        drawn = _cells(ax, figure, cells, palette, norm, has_lines=i == 0)
         dress(ax, "x", figure.x, [*figure.x_grid], wide)
         dress(ax, "y", figure.y, [*figure.y_grid], tall)
         _trials(ax, figure, palette if i == 0 else None, norm)
@@ -148,7 +148,9 @@ def value_span(figure: SurfaceFigure) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _cells(ax: Any, figure: SurfaceFigure, cells: Sequence[Sequence[float]], palette: Any, norm: Normalize) -> Any:
+def _cells(
+    ax: Any, figure: SurfaceFigure, cells: Sequence[Sequence[float]], palette: Any, norm: Any, *, has_lines: bool
+) -> Any:
     """The surface: smooth between numbers, cell by cell where one axis has names."""
     ax.grid(visible=False)
     xs = edges(figure.x_grid, is_log=_is_log(figure.x, figure.x_grid))
@@ -157,7 +159,7 @@ def _cells(ax: Any, figure: SurfaceFigure, cells: Sequence[Sequence[float]], pal
     has_names = figure.x.categories or figure.y.categories
     is_fine = min(len(figure.x_grid), len(figure.y_grid)) >= FEWEST_FOR_CONTOURS
     flat = [v for row in cells for v in row]
-    if is_fine and not has_names and max(flat) > min(flat):
+    if has_lines and is_fine and not has_names and max(flat) > min(flat):
         ax.contour(figure.x_grid, figure.y_grid, cells, 6, colors=[PAPER], linewidths=0.7, alpha=0.7, zorder=2)
     return drawn
 
@@ -202,8 +204,7 @@ def _grid(figure: GridFigure) -> Canvas:
     canvas = new_canvas(figure.title, height)
     ax = axes(canvas, beside, below, WIDTH_INCHES - beside - wide, 0.5)
     ax.grid(visible=False)
-    palette = LinearSegmentedColormap.from_list("against", AGAINST)
-    palette.set_bad("#eef0f2")
+    palette = LinearSegmentedColormap.from_list("against", AGAINST).with_extremes(bad="#eef0f2")
     cells = [[float("nan") if v is None else v for v in row] for row in figure.values]
     drawn = ax.pcolormesh(range(columns + 1), range(rows + 1), cells, cmap=palette, vmin=-1, vmax=1, ec=PAPER, lw=1)
     ax.set_ylim(rows, 0)

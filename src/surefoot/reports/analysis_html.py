@@ -21,14 +21,15 @@ from surefoot.reports.analysis_sentences import (
     next_step,
     source_sentences,
     state_counts,
+    value_text,
     weighty,
 )
 from surefoot.reports.analysis_tables import ShownSheet, shown_sheet
-from surefoot.reports.analysis_words import file_name, printable
+from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.html import Card, page_environment
 from surefoot.reports.pictures import Picture
 from surefoot.reports.sweep_html import breakable
-from surefoot.words import decimals_of, number, sentence
+from surefoot.words import count, decimals_of, listing, number, sentence
 
 if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis
@@ -104,8 +105,13 @@ def cards(analysis: Analysis) -> list[Card]:
         Card(label="best", value=value_text(best, table), note=cut(printable(note), 90)),
         Card(label="trials with a value", value=f"{counts['complete']:,}", note=ended or "none ended otherwise"),
         _noise_card(analysis),
-        Card(label="findings", value=f"{len(weighty(analysis, 'critical'))} critical", note=finding_counts(analysis)),
+        Card(label="findings", value=f"{len(weighty(analysis, 'critical'))} critical", note=_lighter(analysis)),
     ]
+
+
+def _lighter(analysis: Analysis) -> str:
+    warnings, facts = (len(weighty(analysis, severity)) for severity in SEVERITIES[1:])
+    return listing([count(n, noun) for n, noun in ((warnings, "warning"), (facts, "fact")) if n]) or "nothing else"
 
 
 def _noise_card(analysis: Analysis) -> Card:
@@ -123,8 +129,8 @@ def told(finding: Finding) -> Told:
     return Told(
         severity=finding.severity,
         badge=BADGES[finding.severity],
-        sentence=sentence(printable(finding.sentence)),
-        advice=sentence(printable(finding.advice)),
+        sentence=ended(finding.sentence),
+        advice=ended(finding.advice),
     )
 
 
@@ -139,7 +145,7 @@ def _part(section: Section, pictures: Mapping[str, Picture], interactive: frozen
         note=printable(section.note),
         findings=tuple(map(told, section.findings)),
         sheets=tuple(_breakable(s) for one, s in shown if one.is_shown and one.rows),
-        files=tuple(quote(s.file) for _, s in shown),
+        files=tuple(s.file for _, s in shown),
         pictures=tuple((p, f"figures/{quote(p.name)}.html" if p.name in interactive else "") for p in drawn),
         weight=next((severity for severity in SEVERITIES[:2] if severity in severities), ""),
     )

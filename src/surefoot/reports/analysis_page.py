@@ -17,10 +17,9 @@ from surefoot.reports.analysis_sentences import (
     states_text,
 )
 from surefoot.reports.analysis_tables import shown_sheet
-from surefoot.reports.analysis_words import cut, file_name, printable
+from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.markdown import bullets, escaped, heading, paragraph, table
 from surefoot.reports.pictures import Picture
-from surefoot.words import sentence
 
 if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis
@@ -36,7 +35,7 @@ def analysis_markdown(analysis: Analysis, pictures: Mapping[str, Picture] | None
     said = analysis.view.table
     parts = [
         heading(1, f"Analysis of {printable(said.name)}"),
-        f"**{escaped(sentence(headline(analysis)))}**",
+        f"**{escaped(ended(headline(analysis)))}**",
         *map(paragraph, source_sentences(said)),
         paragraph(f"This analysis has {finding_counts(analysis)}."),
         paragraph(f"Do next: {next_step(analysis)}") if next_step(analysis) else "",
@@ -66,16 +65,18 @@ def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
 
 
 def _finding(finding: Finding) -> str:
-    advice = f" {sentence(printable(finding.advice))}" if finding.advice else ""
+    advice = f" {ended(finding.advice)}" if finding.advice else ""
     mark = f"{finding.severity.upper()}: " if finding.severity != "info" else ""
-    return f"{mark}{sentence(printable(finding.sentence))}{advice}"
+    return f"{mark}{ended(finding.sentence)}{advice}"
 
 
 def analysis_text(analysis: Analysis) -> str:
     """The analysis for a terminal: what weighs most first, then a line for each section."""
     said = analysis.view.table
-    lines = _told(f"{said.name}: {headline(analysis)}.", "", "")
-    lines += _told(f"{said.metric.name}, {said.metric.goal}; {states_text(said)}; {finding_counts(analysis)}.", "", "")
+    said_of = f"{said.name}: {states_text(said)}; {said.metric.name}, {said.metric.goal}; {finding_counts(analysis)}."
+    lines = _told(said_of, "", "")
+    if not analysis.findings or analysis.findings[0].severity == "info":
+        lines += _told(f"{headline(analysis)}.", "", "")
     for severity in SEVERITIES[:2]:
         lines += _of(analysis, severity)
     width = max((len(section.key) for section in analysis.sections), default=0) + 2
@@ -89,8 +90,8 @@ def _of(analysis: Analysis, severity: str) -> list[str]:
     told: list[str] = []
     most = (MOST_LINES - 20) // 2
     for i, finding in enumerate(found):
-        said = _told(sentence(finding.sentence), "  ! " if severity == "critical" else "  ~ ", "    ")
-        said += _told(sentence(finding.advice), "    → ", "      ") if finding.advice else []
+        said = _told(ended(finding.sentence), "  ! " if severity == "critical" else "  ~ ", "    ")
+        said += _told(ended(finding.advice), "    → ", "      ") if finding.advice else []
         if i >= MOST_FINDINGS[severity] or len(told) + len(said) > most:
             told.append(f"    and {len(found) - i} more of this weight")
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,9 @@ from surefoot.reports.analysis_axes import (
     room_beside,
 )
 from surefoot.reports.analysis_figures import shown_range
+from surefoot.reports.analysis_words import both_ends
 from surefoot.reports.canvas import (
     BLUE,
-    FAINT,
     GREEN,
     GREY,
     INK,
@@ -40,7 +41,9 @@ from surefoot.reports.canvas import (
 )
 
 LIGHT = "#9cc3dd"
+QUIET = "#9aa1ab"
 DOT_COLOURS = (BLUE, ORANGE, PURPLE, SKY, VERMILION)
+BEST_COLOURS = (GREEN, INK, VERMILION)
 LINE_COLOURS = (INK, VERMILION, PURPLE, ORANGE, SKY)
 LEVEL_COLOURS = (VERMILION, PURPLE, GREY, ORANGE)
 MANY = 150  # from so many dots on, they are small
@@ -59,7 +62,7 @@ class Inks:
 def inks_of(figure: PanelsFigure) -> Inks:
     """The colours of a figure's kinds, in the order in which they first come."""
     points = _colours([p for panel in figure.panels for p in panel.points], DOT_COLOURS, LIGHT)
-    lines = _colours([p for panel in figure.panels for p in panel.lines], LINE_COLOURS, FAINT)
+    lines = _colours([p for panel in figure.panels for p in panel.lines], LINE_COLOURS, QUIET)
     labels = list(dict.fromkeys(label for panel in figure.panels for label, _ in panel.levels))
     levels = {label: LEVEL_COLOURS[i % len(LEVEL_COLOURS)] for i, label in enumerate(labels)}
     return Inks(points=points, lines=lines, levels=levels)
@@ -70,9 +73,9 @@ def _colours(kinds: Sequence[Points], plain: Sequence[str], faint: str) -> dict[
     for kind in kinds:
         if (kind.label, kind.look) in found:
             continue
-        many = sum(look in ("plain", "open") for _, look in found)
-        fixed = {"best": GREEN, "faint": faint}
-        found[kind.label, kind.look] = fixed.get(kind.look, plain[many % len(plain)])
+        many = sum(look == kind.look or {look, kind.look} == {"plain", "open"} for _, look in found)
+        colours = {"best": BEST_COLOURS, "faint": (faint,)}.get(kind.look, plain)
+        found[kind.label, kind.look] = colours[many % len(colours)]
     return found
 
 
@@ -96,7 +99,7 @@ def draw_panels(figure: PanelsFigure) -> Canvas:
     gap = 0.28 if figure.shares_y else beside
     wide = (WIDTH_INCHES - beside - 0.3 - gap * (columns - 1)) / columns
     letters = max(12, int(wide / 0.078))
-    titles = [wrapped(p.title, letters, 2) if p.title else "" for p in figure.panels]
+    titles = [_title(p.title, letters) for p in figure.panels]
     rows = [range(i, min(i + columns, len(titles))) for i in range(0, len(titles), columns)]
     above = [0.1 + max(0.17 * (titles[i].count("\n") + bool(titles[i])) for i in row) for row in rows]
     below = [max(_below(figure.panels[i], wide) for i in row) for row in rows]
@@ -116,11 +119,18 @@ def draw_panels(figure: PanelsFigure) -> Canvas:
             x = figure.panels[i].x.label
             label_axes(
                 ax,
-                "" if x == figure.panels[i].title else wrapped(x, letters, 1),
+                "" if figure.panels[i].title.startswith(x) else wrapped(x, letters, 1),
                 wrapped(figure.panels[i].y.label, int(tall / 0.08), 2) if is_first else "",
             )
         top += above[r] + tall + below[r]
     return canvas
+
+
+def _title(text: str, letters: int) -> str:
+    """A panel's title: a sentence on two lines, a long name with its middle left out."""
+    if not text or len(text) <= letters:
+        return text
+    return wrapped(text, letters, 2) if text.count(" ") > 1 else both_ends(text, letters)
 
 
 def column_count(figure: PanelsFigure) -> int:
@@ -130,7 +140,7 @@ def column_count(figure: PanelsFigure) -> int:
 
 
 def _below(panel: Panel, wide: float) -> float:
-    return room_below(panel.x, wide) + (0.24 if panel.x.label and panel.x.label != panel.title else 0.05)
+    return room_below(panel.x, wide) + (0.24 if panel.x.label and not panel.title.startswith(panel.x.label) else 0.05)
 
 
 def _keys(figure: PanelsFigure, inks: Inks) -> list[Key]:
@@ -194,11 +204,12 @@ def _limit(setter: Any, axis: Axis, low: float, high: float, is_log: bool) -> No
 
 
 def places(points: Points, axis: Axis) -> list[float]:
-    """Where the dots stand along the axis; those of one category are spread beside each other."""
-    if not axis.categories or not points.x:
+    """Where the dots stand along the axis; several of one category are spread beside each other."""
+    if not axis.categories:
         return list(points.x)
-    spread = jitter(max(len(points.x), 2), 0.22)
-    return [x + spread[i] for i, x in enumerate(points.x)]
+    many = Counter(points.x)
+    spread = {x: iter(jitter(n, 0.22)) for x, n in many.items()}
+    return [x + next(spread[x]) for x in points.x]
 
 
 def _dots(ax: Any, xs: Sequence[float], ys: Sequence[float], look: Mapping[str, Any], order: int) -> None:

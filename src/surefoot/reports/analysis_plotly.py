@@ -15,10 +15,11 @@ from surefoot.reports.analysis_words import both_ends
 from surefoot.reports.canvas import BLUE, FAINT, GREY, INK, PAPER, VERMILION, jitter
 from surefoot.words import number
 
-CONFIG = {"displaylogo": False, "responsive": True, "typesetMath": False, "showEditInChartStudio": False}
+CONFIG = {"displaylogo": False, "responsive": True, "typesetMath": False}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 LINE = "#e2e5e9"
 PALETTE = "Viridis"
+LONGEST_LABEL = 40
 _SIGNIFICANT = re.compile(r"[&<>]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 Parts = tuple[list[dict[str, Any]], dict[str, Any], int]
@@ -66,13 +67,13 @@ def _page_look() -> dict[str, Any]:
         "hovermode": "closest",
         "hoverlabel": {"align": "left", "namelength": -1},
         "margin": {"l": 20, "r": 20, "t": 30, "b": 20},
-        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "yref": "container", "x": 0},
+        "legend": {"orientation": "h", "y": 0, "yanchor": "bottom", "yref": "container", "x": 0},
     }
 
 
 def _axis(axis: Axis, values: Sequence[float], **more: Any) -> dict[str, Any]:
     look: dict[str, Any] = {
-        "title": {"text": shielded(axis.label)},
+        "title": {"text": shielded(both_ends(axis.label, LONGEST_LABEL)), "font": {"size": 13}, "standoff": 6},
         "automargin": True,
         "gridcolor": LINE,
         "linecolor": FAINT,
@@ -162,7 +163,7 @@ def _panels(figure: PanelsFigure) -> Parts:
         x = _axis(panel.x, xs, domain=across, anchor=f"y{place}")
         y = _y_axis(figure, panel, domain=up, anchor=f"x{place}", showticklabels=is_first)
         bare = {"title": {"text": ""}}
-        layout[f"xaxis{place}"] = x | (bare if panel.title == panel.x.label else {})
+        layout[f"xaxis{place}"] = x | (bare if panel.title.startswith(panel.x.label) else {})
         layout[f"yaxis{place}"] = y | ({} if is_first else bare)
         layout["annotations"].append(_title(panel.title, across[0], up[1]))
         layout["shapes"] += [_level(value, place, inks.levels[label]) for label, value in panel.levels]
@@ -249,10 +250,11 @@ def _surface(figure: SurfaceFigure) -> Parts:
     xs = edges(figure.x_grid, is_log=figure.x.is_log and not figure.x.categories)
     ys = edges(figure.y_grid, is_log=figure.y.is_log and not figure.y.categories)
     low, high = value_span(figure)
-    unsure = [[at, colour] for at, colour in UNSURE]
+    most = max((v for row in figure.sd for v in row), default=0.0) or 1.0
+    unsure_look = {"zmin": 0, "zmax": most, "colorscale": [[at, colour] for at, colour in UNSURE]}
     mean_look = {"zmin": low, "zmax": high, "reversescale": not figure.is_larger_better, "colorscale": PALETTE}
     traces: list[dict[str, Any]] = []
-    for place, cells, look in (("", figure.mean, mean_look), ("2", figure.sd, {"zmin": 0, "colorscale": unsure})):
+    for place, cells, look in (("", figure.mean, mean_look), ("2", figure.sd, unsure_look)):
         bar = {"x": 0.995 if place else 0.42, "xanchor": "left", "thickness": 11, "outlinewidth": 0}
         at = {"xaxis": f"x{place}", "yaxis": f"y{place}", "x": xs, "y": ys, "z": [list(row) for row in cells]}
         said = [

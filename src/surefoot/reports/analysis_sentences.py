@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from surefoot.finding import Finding, Severity
-from surefoot.reports.analysis_words import printable
+from surefoot.reports.analysis_words import ended, printable
 from surefoot.trials import Trial, TrialTable
-from surefoot.words import clause, count, listing, number, sentence, unit_of
+from surefoot.words import clause, count, listing, number, unit_of
 
 if TYPE_CHECKING:  # an analysis is only given here: what makes one need not be loaded to word it
     from surefoot.analysis.analysis import Analysis
@@ -45,7 +45,7 @@ def finding_counts(analysis: Analysis) -> str:
 def next_step(analysis: Analysis) -> str:
     """The advice of the most severe finding that has one; empty where none has."""
     told = (finding.advice for finding in analysis.findings if finding.advice)
-    return sentence(printable(next(told, "")))
+    return ended(next(told, ""))
 
 
 def best_of(table: TrialTable) -> Trial | None:
@@ -74,8 +74,8 @@ def source_sentences(table: TrialTable) -> list[str]:
     if table.is_inferred:
         first += ", as the rows show it"
     return [
-        sentence(printable(f"{first}. The objective is {table.metric.name}, {way}")),
-        *(sentence(printable(notice)) for notice in table.notices),
+        ended(f"{first}. The objective is {table.metric.name}, {way}"),
+        *(ended(notice) for notice in table.notices),
     ]
 
 

@@ -18,6 +18,7 @@ LONGEST_CELL = 110
 LONGEST_CELL_IN_LINE = 44
 # Within so many powers of ten the numbers of a column keep the same decimals, so that they stand under each other.
 ALIKE = 100.0
+MOST_DECIMALS = 6
 _P = re.compile(r"[pq](_[a-z]+)*")
 _WORDS = {
     "p_value": "p",
@@ -129,8 +130,10 @@ def _common_decimals(numbers: Sequence[float], values: Sequence[Any]) -> int | N
         return 0 if max(sizes) < 1e9 else None
     if max(sizes) > ALIKE * min(sizes) and not 1e-3 <= max(sizes) <= 1:
         return None
-    digits = 3 - math.floor(math.log10(max(sizes)))
-    return max(0, digits) if digits <= 6 else None
+    digits = max(0, 3 - math.floor(math.log10(max(sizes))))
+    while digits > 0 and all(math.isclose(round(v, digits - 1), v, rel_tol=1e-9) for v in sizes):
+        digits -= 1
+    return digits if digits <= MOST_DECIMALS else None
 
 
 def _interval_name(headers: Sequence[str], columns: Sequence[Sequence[Any]]) -> str | None:

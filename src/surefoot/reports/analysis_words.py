@@ -22,6 +22,12 @@ def printable(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def ended(text: str) -> str:
+    """The text on one line with a full stop at its end; it may begin with a name, so no letter is made a capital."""
+    plain = printable(text)
+    return plain if not plain or plain[-1] in ".!?…" else f"{plain}."
+
+
 def cut(text: str, longest: int) -> str:
     """The text's beginning, with an ellipsis where it is longer."""
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"

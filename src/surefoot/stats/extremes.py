@@ -17,9 +17,10 @@ Floats = NDArray[np.float64]
 
 # Sums over evenly spaced places of a smooth function that dies out at both ends are exact to rounding
 # (Trefethen & Weideman 2014, "The exponentially convergent trapezoidal rule", SIAM Review 56(3)).
-_Z = np.linspace(-9.0, 9.0, 181)
+_Z = np.linspace(-8.0, 8.0, 129)
 _Z_WEIGHTS = np.exp(-_Z * _Z / 2) / np.exp(-_Z * _Z / 2).sum()
-_PLACES = 400
+# Few degrees of freedom leave a standard deviation that spreads over many orders of magnitude.
+_PLACES, _FEW_DF, _MANY_PLACES = 61, 5, 401
 _KNOWN_DF = 1e6
 
 
@@ -146,7 +147,7 @@ def _scales(df: float) -> tuple[Floats, Floats]:
         return np.ones(1), np.ones(1)
     low = -(4.5 / math.sqrt(df) + 18 / df)
     high = min(4.5 / math.sqrt(df), math.log(40 / df + 10) / 2)
-    x = np.linspace(low, high, _PLACES)
+    x = np.linspace(low, high, _MANY_PLACES if df < _FEW_DF else _PLACES)
     density = np.exp(df * (x - np.expm1(2 * x) / 2))
     return np.exp(x), density / density.sum()
 
@@ -158,4 +159,4 @@ def _solved(below: Callable[[float], float], share: float) -> float:
         low *= 2
     while below(high) < share:
         high *= 2
-    return float(brentq(lambda place: below(place) - share, low, high, xtol=1e-10))
+    return float(brentq(lambda place: below(place) - share, low, high, xtol=1e-9))

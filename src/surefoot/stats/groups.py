@@ -39,6 +39,8 @@ class Difference:
 
 def split(values: Floats, codes: Integers, count: int) -> list[Floats]:
     """The values of each of `count` groups, in the groups' order; `codes` are the groups' places."""
+    if count == 0:
+        return []
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(1, count))
     return np.split(values[order], ends)

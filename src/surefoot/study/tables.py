@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from surefoot.plan import CONFIRM_SEED, Plan
+from surefoot.plan import Plan
 from surefoot.records.cells import settings_in
 from surefoot.records.spaces import shown_space
 from surefoot.run import Metric, Run, Status, canonical_json, config_hash
 from surefoot.storage import Record
 from surefoot.study.telling import ended_runs
+from surefoot.study.walk import CONFIRMATION
 from surefoot.sweeping.tables import (
     LARGEST_VALUE,
     baselines_of,
@@ -20,6 +21,7 @@ from surefoot.sweeping.tables import (
     measured_in,
     metric_of,
     shown_in_curves,
+    values_of,
     with_curves,
     workload_of,
 )
@@ -32,12 +34,12 @@ def table_of_plan(
 ) -> TrialTable:
     """The configs that a study trained with its latest data and code, in the order of their first runs.
 
-    A value is the mean over the config's exploring seeds; the fresh seeds of the confirmation are left out, as
-    they were trained of the champion's path alone. The settings that vary over the study are the parameters, the
+    A value is the mean over the config's exploring seeds; what the confirmation's fresh seeds said of the
+    champion's path stands apart, in `fresh`. The settings that vary over the study are the parameters, the
     space is what was tried. `metric` is the primary one by default; raises RecordError for one it does not measure.
     """
     objective = metric_of(metric or plan.primary, plan.metrics, f'study "{plan.study}"')
-    runs, set_aside = _runs_of(record, study_id, plan)
+    runs, confirming, set_aside = _runs_of(record, study_id, plan)
     configs: dict[str, list[Run]] = {}
     for run in runs:
         configs.setdefault(config_hash(run.config), []).append(run)
@@ -53,7 +55,7 @@ def table_of_plan(
     trivial, evaluated_on, unsaid = baselines_of(plan.workload_name, objective, data_root, workload_of(plan.workload))
     said = (
         f"{count(len(runs), 'run')} of {count(len(trials), 'config')}: a trial is a config, its value the mean over "
-        "the seeds it was explored on; runs on the confirmation's fresh seeds are left out"
+        "the seeds it was explored on; runs on the confirmation's fresh seeds stand apart"
     )
     return TrialTable(
         name=plan.study,
@@ -63,33 +65,46 @@ def table_of_plan(
         trials=tuple(trials),
         is_inferred=True,
         base=shown.base,
+        fresh=_fresh(configs, confirming, objective.name),
         trivial=trivial,
         evaluated_on=evaluated_on,
         notices=(said, *set_aside, *(n for n in shown.notices if not n.startswith("never varied")), *unsaid),
     )
 
 
-def _runs_of(record: Record, study_id: int, plan: Plan) -> tuple[list[Run], tuple[str, ...]]:
-    """The exploring runs of today's data, code and program, one a config and seed; and how many are of others."""
+def _runs_of(record: Record, study_id: int, plan: Plan) -> tuple[list[Run], list[Run], tuple[str, ...]]:
+    """The exploring and the confirming runs of today's data, code and program; and how many are of others.
+
+    There is one for a config and seed: of attempts the one that speaks for them, or that trains now.
+    """
     every = record.runs(study_id)
-    exploring = [run for run in every if run.seed < CONFIRM_SEED]
-    ended = {run.id for run in ended_runs(exploring).values()}
-    # Of a seed that was tried again only the attempt that speaks for it counts; one that trains now is there too.
-    kept = [run for run in exploring if run.id in ended or run.status is Status.RUNNING]
+    ended = {run.id for run in ended_runs(every).values()}
+    kept = [run for run in every if run.id in ended or run.status is Status.RUNNING]
     states = record.events(study_id, "state")
-    if not states:
-        return kept, ()
-    prints = states[-1].payload["data"], states[-1].payload["code"]
-    today = [
-        run
-        for run in kept
-        if run.workload == plan.workload_identity
-        and (run.provenance.data_fingerprint, run.provenance.code_fingerprint) == prints
-    ]
+    prints = (states[-1].payload["data"], states[-1].payload["code"]) if states else None
+    today = [run for run in kept if prints is None or _made_with(run) == (plan.workload_identity, *prints)]
+    confirmed = {use.run_id for use in record.uses(study_id) if use.experiment == CONFIRMATION}
+    exploring = [run for run in today if run.id not in confirmed]
+    confirming = [run for run in today if run.id in confirmed]
     others = len(kept) - len(today)
-    if not others:
-        return today, ()
-    return today, (f"{count(others, 'run')} of other data, code or program {'is' if others == 1 else 'are'} left out",)
+    said = f"{count(others, 'run')} of other data, code or program {'is' if others == 1 else 'are'} left out"
+    return exploring, confirming, (said,) if others else ()
+
+
+def _made_with(run: Run) -> tuple[str, str, str]:
+    return run.workload, run.provenance.data_fingerprint, run.provenance.code_fingerprint
+
+
+def _fresh(
+    configs: Mapping[str, Sequence[Run]], confirming: Sequence[Run], metric: str
+) -> dict[str, tuple[float, ...]]:
+    """Trial name -> its values on the confirmation's seeds."""
+    found = {}
+    for place, known_as in enumerate(configs, 1):
+        values = values_of([run for run in confirming if config_hash(run.config) == known_as], metric)
+        if values:
+            found[str(place)] = values
+    return found
 
 
 def _settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from surefoot.choosing import BASE
 from surefoot.errors import RecordError, SurefootError, nearest, quoted
 from surefoot.program import Program
 from surefoot.run import Metric, Run, Status
 from surefoot.storage import Record, StudyRow
 from surefoot.sweep import Sweep
 from surefoot.sweeping.registration import Past, past_of, recorded_prints
-from surefoot.sweeping.telling import recorded_sweep, settled
+from surefoot.sweeping.telling import fresh_runs_of, recorded_sweep, settled
 from surefoot.sweeping.trials import Trial as Tried
 from surefoot.sweeping.trials import TrialState as TriedState
 from surefoot.sweeping.trials import barred_by
@@ -43,12 +44,13 @@ def table_of_sweep(
     """The trials of a sweep that count today, in the order they were proposed.
 
     `metric` is one that the sweep measures, its first objective by default. A value is the mean over the trial's
-    exploring seeds; runs on fresh seeds belong to what was chosen by them and are left out. A trial that breaks a
-    measured constraint is INFEASIBLE. Raises RecordError for a metric that it does not measure.
+    exploring seeds; what fresh seeds said of the few that were confirmed stands apart, in `fresh`. A trial that
+    breaks a measured constraint is INFEASIBLE. Raises RecordError for a metric that it does not measure.
     """
     sweep = recorded_sweep(record, study.id)
     objective = metric_of(metric or sweep.objectives[0], sweep.metrics, f'sweep "{sweep.name}"')
-    past = past_of(record, study.id, sweep.name, sweep, sweep.base, recorded_prints(record, study.id))
+    prints = recorded_prints(record, study.id)
+    past = past_of(record, study.id, sweep.name, sweep, sweep.base, prints)
     states = record.events(study.id, "state")
     is_open = not (states and states[-1].payload.get("ending"))
     tried = [settled(trial, sweep, is_open=is_open) for _, trial in sorted(past.trials.items())]
@@ -62,6 +64,7 @@ def table_of_sweep(
         space=sweep.space,
         trials=tuple(trials),
         base=sweep.base,
+        fresh=_fresh(fresh_runs_of(record, study.id, sweep, past.trials, prints), objective),
         trivial=trivial,
         evaluated_on=evaluated_on,
         notices=(*_notices(sweep, objective, past, tried), *sampled, *unsaid),
@@ -182,6 +185,21 @@ def _trial(tried: Tried, runs: Sequence[Run], sweep: Sweep, objective: Metric) -
         measured=measured,
         budget=budget,
     )
+
+
+def _fresh(runs: Mapping[int, Sequence[Run]], objective: Metric) -> dict[str, tuple[float, ...]]:
+    """Trial name -> its values on fresh seeds, in the order of the seeds; the base is no trial."""
+    return {
+        str(number): values
+        for number, some in sorted(runs.items())
+        if number != BASE and (values := values_of(some, objective.name))
+    }
+
+
+def values_of(runs: Iterable[Run], metric: str) -> tuple[float, ...]:
+    """The finite values of complete runs, one a seed, in the order of the seeds."""
+    found = {run.seed: run.finals[metric] for run in runs if run.status is Status.COMPLETE and metric in run.finals}
+    return tuple(found[seed] for seed in sorted(found) if abs(found[seed]) <= LARGEST_VALUE)
 
 
 def _ending(tried: Tried, objective: Metric) -> tuple[TrialState, str, float | None]:

@@ -38,7 +38,7 @@ NOTES = {
     "asked for: the 0.7 that was asked for is the one missed.",
 }
 NOTES["importance"] = (
-    "Ours grows its trees in two threads where there are two cores, which is most of its time; Optuna's evaluator takes "
+    "Most of our time goes into growing the trees, in two threads where two cores are free; Optuna's evaluator uses "
     "one. On the mixed parameters the two need not agree: Optuna's measures a logarithmic scale linearly, and a choice "
     "as one number from 0 to 1 for each level."
 )

@@ -177,3 +177,10 @@ def test_few_or_equal_values_never_crash(values):
     seen = view(rows, "acc", "maximize", measured=["acc_a", "acc_b"])
     section = instruments_section(seen, instruments(seen))
     assert section.not_applicable or section.findings
+
+
+def test_losses_that_went_astray_lie_on_no_line():
+    values = [1e308, -1e308, 1e300, 1.0, 0.5, 0.2, 0.1]
+    rows = rows_of(values, lr=[1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4, 7e-4], other=[v * 1e-300 for v in values])
+    seen = view(rows, measured=["other"])
+    assert all(alias.name == "other" for alias in instruments(seen).aliases)

@@ -106,8 +106,15 @@ def _trials(view: View) -> Section:
         key="trials",
         title="The trials",
         findings=(Finding(rule="trials.states", subject="trials", sentence=f"{view.n} trials have a value."),),
-        sheets=(Sheet(name="states", title="What became of the trials", headers=headers, rows=rows),),
+        sheets=(Sheet(name="states", title="What became of the trials", headers=headers, rows=rows), every(view)),
     )
+
+
+def every(view: View) -> Sheet:
+    """A row for every trial."""
+    rows = tuple((t.name, t.state, t.reason, t.value) for t in view.table.trials)
+    headers = ("trial", "state", "reason", view.metric.name)
+    return Sheet(name="trials_full", title="Every trial", headers=headers, rows=rows, is_shown=False)
 
 
 def _instruments(odd: str) -> Section:

@@ -181,7 +181,9 @@ def _peak(view: View, trial: Trial, curve: Curve) -> Peak | None:
     at = int((sign * values).argmax())
     rest, m, n = sign * values[at + 1 :], len(values) - at - 1, len(values)
     plateau, excess, p = None, None, None
-    if m >= FEWEST_AFTER and (sd := float(rest.std(ddof=1))) > 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+        sd = float(rest.std(ddof=1)) if m >= FEWEST_AFTER else 0.0
+    if 0 < sd < math.inf:
         plateau = (sign * float(rest.mean()), sd)
         excess = (sign * float(values[at]) - float(rest.mean())) / sd
         # The plateau's mean and spread are estimates too: the next of its measurements has a t distribution.

@@ -107,6 +107,17 @@ def pair_marginal(forest: Forest, a: int, b: int, x_places: Floats, y_places: Fl
     return _over_trees(forest, found, (len(up), len(across)))
 
 
+def pair_marginal_at(forest: Forest, a: int, b: int, x_places: Floats, y_places: Floats) -> tuple[Floats, Floats]:
+    """The same at single places (x, y): mean and deviation of their shape."""
+    across, up = forest.ground.ranked(a, x_places), forest.ground.ranked(b, y_places)
+    found = []
+    for tree in forest.trees:
+        measured = _measured(forest.ground, tree)
+        sheet = measured.mean + _sheet(measured, a, b)
+        found.append(sheet[_cells(tree, a, across), _cells(tree, b, up)])
+    return _over_trees(forest, found, across.shape)
+
+
 def _over_trees(forest: Forest, found: list[Floats], shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     each = np.stack(found) if found else np.zeros((1, *shape))
     return forest.centre + forest.scale * each.mean(axis=0), forest.scale * each.std(axis=0)

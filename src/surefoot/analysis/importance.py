@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
-from surefoot.analysis.chance import (
-    ALPHA,
-    MOST_PAIR_ROWS,
-    TREES,
-    Chance,
-    Ground,
-    chance_of_mains,
-    chance_of_pairs,
-    chance_rows,
-    explained,
-    out_of_bag,
-    spread_of_shares,
-)
-from surefoot.analysis.column import Column, Floats, columns_of
-from surefoot.analysis.fanova import variance_shares
+from surefoot.analysis.chance import ALPHA
+from surefoot.analysis.column import columns_of
+from surefoot.analysis.figure import Axis, Bar, BarsFigure
 from surefoot.analysis.ped_anova import PedAnova, ped_anova
-from surefoot.analysis.strata import Stratum, encoded, strata_of
+from surefoot.analysis.section import Section, Sheet
+from surefoot.analysis.strata import strata_of
 from surefoot.analysis.view import View
+from surefoot.analysis.weighing import Fit, PairRow, Part, Weighed, part, tested, weighed, why_left_out
+from surefoot.finding import Finding
+from surefoot.words import count, listing, number, percent
 
-# A choice with fewer trials a level is a name of the trial rather than a setting of it.
-FEWEST_A_LEVEL = 2
-# Below so many trials no pair stood out in simulations, not even one that explained everything.
-PAIR_TRIALS = 30
-MOST_PAIRED = 15
-MOST_PAIRS = 20
+__all__ = ["Fit", "Importance", "ImportanceRow", "PairRow", "importance", "importance_section"]
+
 # A parameter is called dead where even its interval's upper end explains no more than this.
 DEAD_SHARE = 0.02
 DEAD_TRIALS = 100
+MOST_BARS = 20
+TITLE = "Which parameters matter"
+HEADERS = (
+    "parameter", "importance", "sd", "method", "n", "condition", "ci_low", "ci_high", "null", "p", "is_real", "flags",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,53 +61,6 @@ class ImportanceRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PairRow:
-    """What two parameters explain together beyond what each does alone; the fields are those of a row.
-
-    `is_real`: beyond the null, the interval's lower end too.
-    """
-
-    a: str
-    b: str
-    condition: str
-    n: int
-    share: float
-    interval: tuple[float, float]
-    null: float | None
-    p: float | None
-    is_real: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fit:
-    """How well the forest of one stratum stands, `needed` being the trials below which none is trusted.
-
-    `predicts` is the share of the variance that trees explain in trials they did not see (R², below 0 where the
-    mean would be nearer). `mains` and `pairs` are the shares that all parameters explain alone and in twos.
-    `chance_rows` is on how many trials shuffles and resamples stand; 0 where nothing was tested.
-    """
-
-    condition: str
-    n: int
-    parameters: int
-    needed: int
-    predicts: float
-    mains: float
-    pairs: float
-    chance_rows: int
-
-    @property
-    def is_trusted(self) -> bool:
-        """Whether there were enough trials."""
-        return self.n >= self.needed
-
-    @property
-    def rest(self) -> float:
-        """The share of the forest's variance that neither parameters nor pairs of them explain."""
-        return min(max(1.0 - self.mains - self.pairs, 0.0), 1.0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Importance:
     """Rows from the largest share to the smallest, stratum by stratum: all trials, then each condition's.
 
@@ -134,181 +78,46 @@ class Importance:
         return next((f for f in self.fits if f.condition == condition), None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Part:
-    """A stratum with the columns that vary in it."""
-
-    stratum: Stratum
-    view: View
-    columns: tuple[Column, ...]
-    pruned: tuple[Column, ...]
-
-    @property
-    def is_testable(self) -> bool:
-        varies = bool(self.columns) and bool(np.ptp(self.view.values) > 0)
-        return varies and self.view.n >= trials_needed(len(self.columns))
-
-
-def trials_needed(parameters: int) -> int:
-    """Below how many trials no importance is trusted: 8 and half of one for each parameter, at least 10.
-
-    So many let a single parameter that explains 80 % of the variance come first in at least 95 of 100
-    simulations (benchmarks/importance_errors.py), whatever the number of parameters beside it.
-    """
-    return max(10, math.ceil(8 + parameters / 2))
-
-
 def importance(view: View) -> Importance:
     """Functional ANOVA and PED-ANOVA of every parameter, within the trials where it was active."""
     rng = view.rng("importance")
     pruned = [t for t in view.table.trials if t.state == "PRUNED"]
     others = {c.key: c for c in columns_of(view.table.space, pruned)} if pruned else {}
-    parts = [_part(stratum, view, others) for stratum in strata_of(view)]
-    families = max(1, sum(part.is_testable for part in parts))
+    parts = [part(stratum, view, others) for stratum in strata_of(view)]
+    families = max(1, sum(here.is_testable for here in parts))
     rows: list[ImportanceRow] = []
     pairs: list[PairRow] = []
     fits: list[Fit] = []
     n_top = 0
-    for part in parts:
-        found, ped = _weighed(part, families, rng), _ped(part, rng)
-        rows += _rows(part, found, ped)
+    for here in parts:
+        found, ped = weighed(here, families, rng), _ped(here, rng)
+        rows += _rows(here, found, ped)
         pairs += found.pairs
-        fits += [found.fit] if part.columns else []
+        fits += [found.fit] if here.columns else []
         n_top = n_top or ped.n_top
     return Importance(rows=tuple(rows), pairs=tuple(pairs), fits=tuple(fits), n_top=n_top, n_pruned=len(pruned))
 
 
-def _part(stratum: Stratum, view: View, others: dict[str, Column]) -> _Part:
-    here = view.among(stratum.rows)
-    columns = tuple(c for c in stratum.columns if _why_left_out(c, stratum) == "")
-    pruned = tuple(others[c.key] for c in columns) if others else ()
-    return _Part(stratum=stratum, view=here, columns=columns, pruned=pruned)
+def _ped(here: Part, rng: np.random.Generator) -> PedAnova:
+    columns = [c.taken(here.stratum.rows) for c in here.columns]
+    return ped_anova(columns, here.view.gains, rng=rng, others=here.pruned)
 
 
-def _why_left_out(column: Column, stratum: Stratum) -> str:
-    """The flag of a column that no forest can weigh in this stratum, or nothing."""
-    there = column.taken(stratum.rows)
-    if there.distinct < 2:
-        return "constant"
-    is_name = there.kind != "number" and there.distinct * FEWEST_A_LEVEL > there.n
-    return "too many levels" if is_name else ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Weighed:
-    """A stratum's fANOVA: one entry in each array for each of its varying columns."""
-
-    shares: Floats
-    intervals: Floats
-    sd: Floats
-    chance: Chance | None
-    pairs: tuple[PairRow, ...]
-    fit: Fit
-
-
-def _weighed(part: _Part, families: int, rng: np.random.Generator) -> _Weighed:
-    ground, count = _ground(part), len(part.columns)
-    forest = ground.forest(TREES, rng)
-    shares = variance_shares(forest).mains
-    # The pairs of many parameters are too many to weigh: those of the strongest stand for them.
-    strongest = sorted(np.argsort(-shares)[:MOST_PAIRED].tolist())
-    paired = ground.asked(list(combinations(strongest, 2))).some(rng, MOST_PAIR_ROWS)
-    both = forest if paired.n == ground.n else paired.forest(TREES, rng)
-    found = variance_shares(both, paired.pairs)
-    few = paired.some(rng, chance_rows(ground.n))
-    shown = _strongest_pairs(part, paired.pairs, found.pairs)
-    observed = np.concatenate([shares, found.pairs[shown]])
-    intervals, sd = np.tile([0.0, 1.0], (len(observed), 1)), np.zeros(len(observed))
-    mains = pairs = None
-    if part.is_testable:
-        spread = spread_of_shares(few.asked([paired.pairs[k] for k in shown]), observed, ground.n, rng)
-        intervals, sd = spread.intervals, spread.sd
-        mains = chance_of_mains(few, shares, families=families, rng=rng)
-        if paired.pairs and ground.n >= PAIR_TRIALS:
-            narrow = both if few.n == paired.n else few.forest(TREES, rng)
-            pairs = chance_of_pairs(few, narrow, found.pairs, families=families, rng=rng)
-    fit = Fit(
-        condition=part.stratum.condition,
-        n=ground.n,
-        parameters=count,
-        needed=trials_needed(count),
-        predicts=explained(out_of_bag(forest, ground), ground.y),
-        mains=float(found.mains.sum()),
-        pairs=float(found.pairs.sum()),
-        chance_rows=few.n if mains else 0,
-    )
-    rows = [
-        _pair_row(part, paired.pairs[k], float(found.pairs[k]), intervals[count + i], _one(pairs, k), fit)
-        for i, k in enumerate(shown)
-    ]
-    rows.sort(key=lambda row: (not row.is_real, -row.share))
-    return _Weighed(shares=shares, intervals=intervals[:count], sd=sd[:count], chance=mains, pairs=tuple(rows), fit=fit)
-
-
-def _strongest_pairs(part: _Part, pairs: Sequence[tuple[int, int]], shares: Floats) -> list[int]:
-    """The places of the strongest pairs of which at least one parameter is ranked in the stratum."""
-    own = [c.key in part.stratum.own for c in part.columns]
-    found = [k for k in np.argsort(-shares, kind="stable").tolist() if own[pairs[k][0]] or own[pairs[k][1]]]
-    return found[:MOST_PAIRS]
-
-
-def _one(chance: Chance | None, place: int) -> tuple[float | None, float | None]:
-    """The null's limit and the p of one share, both None where nothing was tested."""
-    return (float(chance.limits[place]), float(chance.p[place])) if chance else (None, None)
-
-
-def _ground(part: _Part) -> Ground:
-    x, axes = encoded(dataclasses.replace(part.stratum, columns=part.columns), part.view)
-    y = part.view.gains
-    # Shares know no unit; numbers of size 1 have squares that no float is too small for.
-    y = y / (np.abs(y).max(initial=0.0) or 1.0)
-    y = y - y.mean() if len(y) else y
-    return Ground(x=x, y=y / (np.abs(y).max(initial=0.0) or 1.0), axes=axes)
-
-
-def _pair_row(
-    part: _Part,
-    pair: tuple[int, int],
-    share: float,
-    interval: Floats,
-    tested: tuple[float | None, float | None],
-    fit: Fit,
-) -> PairRow:
-    (null, p), low = tested, float(interval[0])
-    is_beyond = null is not None and p is not None and p <= ALPHA and low > null
-    return PairRow(
-        a=part.columns[pair[0]].key,
-        b=part.columns[pair[1]].key,
-        condition=fit.condition,
-        n=fit.n,
-        share=share,
-        interval=(low, float(interval[1])),
-        null=null,
-        p=p,
-        is_real=is_beyond and fit.predicts > 0,
-    )
-
-
-def _ped(part: _Part, rng: np.random.Generator) -> PedAnova:
-    columns = [c.taken(part.stratum.rows) for c in part.columns]
-    return ped_anova(columns, part.view.gains, rng=rng, others=part.pruned)
-
-
-def _rows(part: _Part, found: _Weighed, ped: PedAnova) -> list[ImportanceRow]:
+def _rows(here: Part, found: Weighed, ped: PedAnova) -> list[ImportanceRow]:
     """A row for each parameter that is ranked in the stratum, the largest share first, those left out last."""
-    own = [c for c in part.stratum.columns if c.key in part.stratum.own]
-    places = {c.key: j for j, c in enumerate(part.columns)}
-    condition, n = part.stratum.condition, part.view.n
+    own = [c for c in here.stratum.columns if c.key in here.stratum.own]
+    places = {c.key: j for j, c in enumerate(here.columns)}
+    condition, n = here.stratum.condition, here.view.n
     rows = [_row(c.key, places[c.key], found, ped) for c in own if c.key in places]
     rows.sort(key=lambda row: -row.share)
-    left_out = [_empty(c.key, condition, n, _why_left_out(c, part.stratum)) for c in own if c.key not in places]
+    left_out = [_empty(c.key, condition, n, why_left_out(c, here.stratum)) for c in own if c.key not in places]
     return rows + left_out
 
 
-def _row(key: str, j: int, found: _Weighed, ped: PedAnova) -> ImportanceRow:
+def _row(key: str, j: int, found: Weighed, ped: PedAnova) -> ImportanceRow:
     fit, chance = found.fit, found.chance
     low, high = map(float, found.intervals[j])
-    null, p = _one(chance, j)
+    null, p = tested(chance, j)
     is_real = p is not None and p <= ALPHA and fit.predicts > 0
     row = ImportanceRow(
         key=key,
@@ -330,7 +139,7 @@ def _row(key: str, j: int, found: _Weighed, ped: PedAnova) -> ImportanceRow:
     return dataclasses.replace(row, flags=("dead",)) if _is_dead(row, found) else row
 
 
-def _is_dead(row: ImportanceRow, found: _Weighed) -> bool:
+def _is_dead(row: ImportanceRow, found: Weighed) -> bool:
     """Not beyond chance, explaining next to nothing at most, alone and in twos, in a forest that predicts."""
     is_in_a_pair = any(pair.is_real for pair in found.pairs if row.key in (pair.a, pair.b))
     is_small = row.interval[1] <= DEAD_SHARE and row.p is not None and row.p > ALPHA
@@ -354,3 +163,225 @@ def _empty(key: str, condition: str, n: int, flag: str) -> ImportanceRow:
         ped_p=None,
         flags=(flag,),
     )
+
+
+def importance_section(view: View, found: Importance) -> Section:
+    """What the importances say, and what they do not."""
+    why = _why_silent(view, found)
+    if why:
+        return Section(key="importance", title=TITLE, not_applicable=f"because {why}")
+    findings = [
+        f for fit in found.fits for f in _findings_of(fit, [r for r in found.rows if r.condition == fit.condition])
+    ]
+    return Section(
+        key="importance",
+        title=TITLE,
+        findings=(*findings, *_left_out(found), *_pruned(found)),
+        sheets=(_sheet(found),),
+        figures=tuple(_bars(fit, found, place) for place, fit in enumerate(found.fits)),
+        note=_note(found),
+    )
+
+
+def _why_silent(view: View, found: Importance) -> str:
+    if view.n < 2:
+        return f"there {'is only 1 complete trial' if view.n else 'is no complete trial'}"
+    if not np.ptp(view.values) > 0:
+        return f"all {view.n:,} complete trials have the same value"
+    return "" if found.fits else "no parameter took more than one value"
+
+
+def _findings_of(fit: Fit, rows: Sequence[ImportanceRow]) -> Iterator[Finding]:
+    yield _trust(fit)
+    where = f" where {fit.condition}" if fit.condition else ""
+    for row in rows:
+        if row.is_real and row.null is not None:
+            yield Finding(
+                rule="importance.real",
+                subject=row.key,
+                sentence=f"{row.key} explains {percent_of(row.share)} of the variance{where} ({_span(row.interval)}); "
+                f"chance alone reaches {percent_of(row.null)}.",
+                evidence=_evidence(row),
+            )
+    unseen = [r for r in rows if not r.is_real and not r.flags]
+    if unseen and fit.is_trusted:
+        be = "is" if len(unseen) == 1 else "are"
+        yield Finding(
+            rule="importance.not_shown",
+            subject=listing([r.key for r in unseen]),
+            sentence=f"{listing([r.key for r in unseen])} {be} not shown to matter{where} at n = {fit.n:,}.",
+            evidence={r.key: _evidence(r) for r in unseen},
+            advice="Not shown is not the same as without effect: more trials may show one.",
+        )
+    for row in rows:
+        if "dead" in row.flags:
+            yield Finding(
+                rule="importance.dead",
+                subject=row.key,
+                sentence=f"{row.key} is as good as dead{where}: it is not beyond chance, and explains at most "
+                f"{percent_of(row.interval[1])} of the variance over {row.n:,} trials.",
+                evidence=_evidence(row),
+                advice=f"Fix {row.key} at any value that is cheap, if nothing else speaks for it.",
+            )
+
+
+def _trust(fit: Fit) -> Finding:
+    """Whether the forest is worth anything."""
+    evidence = {"condition": fit.condition, "n": fit.n, "needed": fit.needed, "parameters": fit.parameters,
+                "r2_out_of_bag": fit.predicts, "mains": fit.mains, "pairs": fit.pairs, "rest": fit.rest}  # fmt: skip
+    where = f"Where {fit.condition}, " if fit.condition else ""
+    if not fit.is_trusted:
+        return Finding(
+            rule="importance.few_trials",
+            subject=fit.condition,
+            severity="warning",
+            sentence=f"{where or 'T'}{'t' if where else ''}here {'is' if fit.n == 1 else 'are'} "
+            f"{count(fit.n, 'complete trial')} for {count(fit.parameters, 'parameter')}; "
+            f"no importance is trusted below {fit.needed}, and none is called real.",
+            evidence=evidence,
+            advice=f"Run {count(fit.needed - fit.n, 'more trial')} before reading the shares.",
+        )
+    if fit.predicts <= 0:
+        return Finding(
+            rule="importance.predicts_nothing",
+            subject=fit.condition,
+            severity="warning",
+            sentence=f"{where or 'A'}{'a' if where else ''} forest on {fit.n:,} trials predicts nothing of a trial that it "
+            f"did not see (R² {number(fit.predicts, 2)}): its shares describe noise, and none is called real.",
+            evidence=evidence,
+            advice="More trials, or more seeds a trial, may show what matters.",
+        )
+    return Finding(
+        rule="importance.forest",
+        subject=fit.condition,
+        sentence=f"{where or 'A'}{'a' if where else ''} forest explains {percent(fit.predicts)} of the variance of trials "
+        f"that it did not see. Of what it believes, parameters alone make up {percent(fit.mains)}, pairs of them "
+        f"{percent(fit.pairs)}, and {percent(fit.rest)} is in neither.",
+        evidence=evidence,
+    )
+
+
+def _left_out(found: Importance) -> Iterator[Finding]:
+    for row in found.rows:
+        where = f" where {row.condition}" if row.condition else ""
+        if "constant" in row.flags:
+            yield Finding(
+                rule="importance.constant",
+                subject=row.key,
+                sentence=f"{row.key} had one value in all {count(row.n, 'complete trial')}{where}: nothing can be said of it.",
+                evidence={"n": row.n},
+            )
+        elif "too many levels" in row.flags:
+            yield Finding(
+                rule="importance.too_many_levels",
+                subject=row.key,
+                severity="warning",
+                sentence=f"{row.key} took nearly as many values as there were trials{where} ({row.n:,}), so that it names "
+                "trials rather than sets them, and is left out.",
+                evidence={"n": row.n},
+            )
+
+
+def _pruned(found: Importance) -> Iterator[Finding]:
+    """What leaving out pruned trials may hide, where there are any."""
+    rows = [r for r in found.rows if r.condition == "" and r.ped_pruned is not None]
+    if not found.n_pruned:
+        return
+    said = f"{count(found.n_pruned, 'pruned trial')} {'has' if found.n_pruned == 1 else 'have'} no final value"
+    if not rows:
+        yield Finding(rule="importance.pruned", subject="", severity="warning", evidence={"pruned": found.n_pruned},
+                      sentence=f"{said} and {'is' if found.n_pruned == 1 else 'are'} left out of all shares.")  # fmt: skip
+        return
+    without = max(rows, key=lambda r: r.ped)
+    among = max(rows, key=lambda r: r.ped_pruned or 0.0)
+    same = f"{without.key} stays first" if without.key == among.key else f"{among.key} comes before {without.key}"
+    yield Finding(
+        rule="importance.pruned",
+        subject=among.key,
+        severity="info" if without.key == among.key else "warning",
+        sentence=f"{said} and stand in no share of variance. Counted as not among the best, PED-ANOVA says of them that {same}.",
+        evidence={"pruned": found.n_pruned, **{r.key: {"ped": r.ped, "ped_with_pruned": r.ped_pruned} for r in rows}},
+        advice=""
+        if without.key == among.key
+        else "Pruning chose which trials are complete; read the ranking with that in mind.",
+    )
+
+
+def _note(found: Importance) -> str:
+    rows = max(fit.chance_rows for fit in found.fits)
+    few = (
+        f" Interval and chance stand on {rows:,} of the trials, drawn at random." if 0 < rows < found.fits[0].n else ""
+    )
+    return (
+        "The share of the variance that each parameter explains alone, in a forest of 64 trees (functional ANOVA), with a "
+        "95 % interval over resampled trials. Chance is what shuffled values reach in one study of twenty, whatever "
+        "the parameter; where one is found it is held and the rest is shuffled again. PED-ANOVA asks instead what "
+        f"brings a trial among the best {count(found.n_top, 'trial')} (a tenth, with ties).{few}"
+    )
+
+
+def _sheet(found: Importance) -> Sheet:
+    rows: list[tuple[object, ...]] = []
+    for row in found.rows:
+        last = (row.is_real, " ".join(f.replace(" ", "_") for f in row.flags))
+        rows.append((row.key, row.share, row.sd, "fanova", row.n, row.condition, *row.interval, row.null, row.p, *last))
+        rows.append(
+            (
+                row.key,
+                row.ped,
+                row.ped_sd,
+                "ped_anova",
+                row.n,
+                row.condition,
+                *row.ped_interval,
+                None,
+                row.ped_p,
+                None,
+                last[1],
+            )
+        )
+        if row.ped_pruned is not None:
+            rows.append(
+                (row.key, row.ped_pruned, None, "ped_anova_with_pruned", row.n, row.condition, *[None] * 5, last[1])
+            )
+    return Sheet(name="param_importances", title="Importance of every parameter", headers=HEADERS, rows=tuple(rows))
+
+
+def _bars(fit: Fit, found: Importance, place: int) -> BarsFigure:
+    rows = [
+        r for r in found.rows if r.condition == fit.condition and not {"constant", "too many levels"} & set(r.flags)
+    ]
+    bars = tuple(
+        Bar(
+            label=r.key, value=r.share, interval=r.interval if fit.chance_rows else None, null=r.null, is_sure=r.is_real
+        )
+        for r in rows[:MOST_BARS]
+    )
+    more = f" The {len(rows) - MOST_BARS} smallest are not drawn." if len(rows) > MOST_BARS else ""
+    return BarsFigure(
+        name="importance" if place == 0 else f"importance_{place}",
+        title=f"Share of the variance where {fit.condition}" if fit.condition else "Share of the variance",
+        caption=f"Functional ANOVA over {count(fit.n, 'trial')}, with 95 % intervals; the mark is what chance alone reaches.{more}",
+        axis=Axis(label="share of the variance"),
+        bars=bars,
+    )
+
+
+def _evidence(row: ImportanceRow) -> dict[str, object]:
+    return {
+        "n": row.n,
+        "share": row.share,
+        "interval": list(row.interval),
+        "null": row.null,
+        "p": row.p,
+        "ped": row.ped,
+    }
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{number(100 * interval[0], 0)} … {percent(interval[1])}"
+
+
+def percent_of(share: float) -> str:
+    """A share as a percentage: whole, or with a decimal where it is below two."""
+    return f"{number(100 * share, 1)} %" if 0 < share < 0.02 else percent(share)

@@ -29,6 +29,7 @@ SAME = 1e-6
 # Up to so many identical trials the arrangements are counted; above, bounded.
 MOST_COUNTED = 60
 FEW_IN_A_GROUP = 3
+MOST_READINGS = 20
 KEY, TITLE = "instruments", "What the metric measures"
 
 
@@ -305,7 +306,9 @@ def _of_dependence(view: View, instrument: Instrument) -> tuple[Finding, ...]:
         "parameter": found.key,
         "n": found.n,
         "p": found.p,
-        "readings": [{"group": r.group, "level": r.level, "value": r.value, "n": r.n} for r in found.readings],
+        "readings": [
+            {"group": r.group, "level": r.level, "value": r.value, "n": r.n} for r in found.readings[:MOST_READINGS]
+        ],
         "rivals": list(found.rivals),
     }
     advice = (

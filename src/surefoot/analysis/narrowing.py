@@ -173,7 +173,7 @@ def _crowding(analysis: Analysis, column: Column, care: Care) -> RangeShare | No
 
 
 def _hits(analysis: Analysis, column: Column) -> list[Boundary]:
-    return [b for b in analysis.boundaries if b.key == column.key and b.is_hit and not b.is_natural]
+    return [b for b in analysis.boundaries if b.key == column.key and b.may_widen]
 
 
 def _padded(low: float, high: float, old: tuple[float, float], care: Care) -> tuple[float, float]:

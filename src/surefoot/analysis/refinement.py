@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -177,8 +178,8 @@ def _noise_sd(view: View, analysis: Analysis) -> float | None:
     repeats = [values for values in view.table.fresh.values() if len(values) > 1]
     if repeats:
         dfs = [len(values) - 1 for values in repeats]
-        return pooled_variance([sample_variance(values) for values in repeats], dfs) ** 0.5
-    return analysis.noise.sd if analysis.noise is not None else None
+        return math.sqrt(pooled_variance([sample_variance(values) for values in repeats], dfs))
+    return analysis.noise.run_sd if analysis.noise is not None else None
 
 
 def _standing(view: View, sd: float) -> tuple[float, float] | None:

@@ -89,15 +89,16 @@ def exact_line(x: Floats, y: Floats) -> tuple[float, float] | None:
     """(a, b) where y is a + b x in every row; None where it is not, or too few different values could tell."""
     if len(x) < FEWEST_ROWS or len(np.unique(x)) < 3:
         return None
-    spread = np.ptp(y)
-    deviation = x - x.mean()
-    if spread == 0 or not np.isfinite(spread):
-        return None
-    slope = float(deviation @ (y - y.mean()) / (deviation @ deviation))
-    start = float(y.mean() - slope * x.mean())
-    # Columns of single precision agree to seven digits, not more.
-    slack = 1e-5 * spread
-    return (start, slope) if np.abs(start + slope * x - y).max() <= slack else None
+    # Squares of losses that went astray overflow, squares of tiny ones vanish; such columns lie on no line.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        spread, deviation = np.ptp(y), x - x.mean()
+        if spread == 0 or not np.isfinite(spread):
+            return None
+        slope = float(deviation @ (y - y.mean()) / (deviation @ deviation))
+        start = float(y.mean() - slope * x.mean())
+        # Columns of single precision agree to seven digits, not more.
+        is_exact = np.abs(start + slope * x - y).max() <= 1e-5 * spread
+    return (start, slope) if is_exact else None
 
 
 def _line_of_many(x: Floats, y: Floats) -> tuple[float, float] | None:

@@ -73,7 +73,7 @@ def trials_of(arguments: argparse.Namespace) -> tuple[TrialTable, Path]:
     source that is neither.
     """
     path = Path(arguments.source)
-    is_file = _is_file(path)
+    is_file, is_folder = _what_is_there(path)
     if is_file and path.suffix.lower() in TABLES:
         return _table_of_file(path, arguments)
     trouble = ""
@@ -91,7 +91,7 @@ def trials_of(arguments: argparse.Namespace) -> tuple[TrialTable, Path]:
             study = next((s for s in studies if s.name == arguments.source), None)
             if study is not None:
                 return _table_on_record(record, study, arguments), arguments.home / study.name / "analysis"
-    if is_file or path.is_dir():
+    if is_file or is_folder:
         return _table_of_file(path, arguments)
     known = trouble or (f"the record has {', '.join(names)}" if names else "the record has none")
     hint = nearest(arguments.source, names)
@@ -192,11 +192,12 @@ def trivial_said(given: Sequence[str] | None) -> tuple[Trivial, ...]:
     return tuple(found)
 
 
-def _is_file(path: Path) -> bool:
+def _what_is_there(path: Path) -> tuple[bool, bool]:
+    """Whether a file, and whether a folder is there."""
     try:
-        return path.is_file()
+        return path.is_file(), path.is_dir()
     except (OSError, ValueError):  # a name that no file system takes
-        return False
+        return False, False
 
 
 def _has_record(home: Path) -> bool:

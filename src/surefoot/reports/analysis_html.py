@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from surefoot.reports.analysis_sentences import (
     value_text,
     weighty,
 )
-from surefoot.reports.analysis_tables import ShownSheet, shown_sheet
+from surefoot.reports.analysis_tables import ShownSheet, names_in, shown_sheet
 from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.html import Card, page_environment
 from surefoot.reports.pictures import Picture
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis
 
 LONG_HEADLINE = 110
+EVERY_TRIAL = "trials_full.csv"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,8 @@ def analysis_html(
     """The whole page; `pictures` by file name, `interactive` the names of those that have a page of their own."""
     table = analysis.view.table
     say = headline(analysis)
-    parts = [_part(section, pictures, interactive) for section in analysis.sections]
+    notices, names = printable(" ".join(table.notices)), names_in(table)
+    parts = [_part(section, pictures, interactive, told_already=notices, names=names) for section in analysis.sections]
     return (
         _environment()
         .get_template("analysis.html.j2")
@@ -82,6 +84,7 @@ def analysis_html(
             next=next_step(analysis),
             weighty=[told(f) for f in weighty(analysis, "critical")],
             parts=parts,
+            every_trial=next((file for part in parts for file in part.files if file == EVERY_TRIAL), ""),
         )
     )
 
@@ -134,15 +137,15 @@ def told(finding: Finding) -> Told:
     )
 
 
-def _part(section: Section, pictures: Mapping[str, Picture], interactive: frozenset[str]) -> Part:
-    shown = [(one, shown_sheet(one)) for one in section.sheets]
+def _part(section: Section, pictures: Mapping[str, Picture], interactive: frozenset[str], *, told_already: str) -> Part:
+    shown = [(one, shown_sheet(one, names)) for one in section.sheets]
     severities = {finding.severity for finding in section.findings}
     drawn = [pictures[n] for n in (file_name(f.name) for f in section.figures) if n in pictures]
     return Part(
         key=section.key,
         title=printable(section.title),
         silent=sentence(f"not applicable, {printable(section.not_applicable)}") if section.not_applicable else "",
-        note=printable(section.note),
+        note="" if printable(section.note) == told_already else printable(section.note),
         findings=tuple(map(told, section.findings)),
         sheets=tuple(_breakable(s) for one, s in shown if one.is_shown and one.rows),
         files=tuple(s.file for _, s in shown),

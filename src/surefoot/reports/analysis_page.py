@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from surefoot.analysis.section import Section
@@ -16,7 +16,7 @@ from surefoot.reports.analysis_sentences import (
     source_sentences,
     states_text,
 )
-from surefoot.reports.analysis_tables import shown_sheet
+from surefoot.reports.analysis_tables import names_in, shown_sheet
 from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.markdown import bullets, escaped, heading, paragraph, table
 from surefoot.reports.pictures import Picture
@@ -39,12 +39,12 @@ def analysis_markdown(analysis: Analysis, pictures: Mapping[str, Picture] | None
         *map(paragraph, source_sentences(said)),
         paragraph(f"This analysis has {finding_counts(analysis)}."),
         paragraph(f"Do next: {next_step(analysis)}") if next_step(analysis) else "",
-        *(part for section in analysis.sections for part in _section(section, pictures or {})),
+        *(part for section in analysis.sections for part in _section(section, pictures or {}, names_in(said))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
+def _section(section: Section, pictures: Mapping[str, Picture], names: Collection[str]) -> list[str]:
     parts = [heading(2, printable(section.title))]
     if section.not_applicable:
         return [*parts, paragraph(f"Not applicable, {printable(section.not_applicable)}")]
@@ -53,7 +53,7 @@ def _section(section: Section, pictures: Mapping[str, Picture]) -> list[str]:
     for sheet in section.sheets:
         if not sheet.is_shown or not sheet.rows:
             continue
-        shown = shown_sheet(sheet)
+        shown = shown_sheet(sheet, names)
         parts += [heading(3, shown.title), table(shown.table)]
         parts.append(paragraph(f"{shown.rest}{shown.file}.") if shown.rest else "")
     for figure in section.figures:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from surefoot.analysis.section import Sheet
 from surefoot.reports.analysis_words import cut, file_name, printable
 from surefoot.reports.tables import Table
+from surefoot.trials import TrialTable
 from surefoot.words import NOTHING, decimals_of, half_width, number, p_value, setting, span
 
 MOST_ROWS = 30
+MOST_ROWS_UNFOLDED = 12
 LONGEST_CELL = 110
 LONGEST_CELL_IN_LINE = 44
 # Within so many powers of ten the numbers of a column keep the same decimals, so that they stand under each other.
@@ -50,14 +52,19 @@ class ShownSheet:
         return any(len(cell) > LONGEST_CELL_IN_LINE for row in self.table.rows for cell in row)
 
     @property
+    def is_long(self) -> bool:
+        """Whether it stands folded, so that the page stays one to read."""
+        return len(self.table.rows) > MOST_ROWS_UNFOLDED
+
+    @property
     def rest(self) -> str:
         """A sentence on the rows that are not shown; empty where all are."""
         left = self.row_count - len(self.table.rows)
         return f"{left:,} further rows are in " if left > 0 else ""
 
 
-def shown_sheet(sheet: Sheet) -> ShownSheet:
-    """The sheet with its first rows as texts."""
+def shown_sheet(sheet: Sheet, names: Collection[str] = ()) -> ShownSheet:
+    """The sheet with its first rows as texts; a header that is one of the `names` of the trials stays as it is."""
     rows = sheet.rows[:MOST_ROWS]
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in sheet.headers]
     headers: list[str] = []
@@ -67,7 +74,7 @@ def shown_sheet(sheet: Sheet) -> ShownSheet:
         name = _interval_name(sheet.headers[i : i + 2], columns[i : i + 2])
         if name is None:
             if not _is_empty(sheet.headers[i], columns[i]):
-                headers.append(heading(sheet.headers[i]))
+                headers.append(heading(sheet.headers[i], names))
                 cells.append(texts_of(sheet.headers[i], columns[i]))
             i += 1
             continue
@@ -80,8 +87,16 @@ def shown_sheet(sheet: Sheet) -> ShownSheet:
     return ShownSheet(title=title, table=table, row_count=len(sheet.rows), file=f"{file_name(sheet.name)}.csv")
 
 
-def heading(name: str) -> str:
+def names_in(table: TrialTable) -> frozenset[str]:
+    """What people called things in the table: the metric, the settings, the other numbers."""
+    measured = (name for trial in table.trials for name in trial.measured)
+    return frozenset((table.metric.name, *table.space.names(), *measured))
+
+
+def heading(name: str, names: Collection[str] = ()) -> str:
     """A column's name as a reader wants it: "n_true" as "n true"."""
+    if name in names:
+        return cut(printable(name), LONGEST_CELL_IN_LINE)
     if name in _WORDS:
         return _WORDS[name]
     if re.fullmatch(r"(is|has)_[a-z_]+", name):

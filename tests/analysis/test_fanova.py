@@ -11,7 +11,7 @@ import pytest
 from analysis_cases import rows_of, view
 from scipy.stats import spearmanr
 
-from surefoot.analysis.fanova import main_marginal, pair_marginal, variance_shares
+from surefoot.analysis.fanova import main_marginal, pair_marginal, pair_marginal_at, variance_shares
 from surefoot.analysis.forest import ForestAxis, fit_forest
 from surefoot.analysis.strata import encoded, strata_of
 from surefoot.space import SearchSpace, boolean, choice, integer, real
@@ -175,6 +175,8 @@ def test_marginals_equal_the_averages_of_an_integration():
     assert mean == pytest.approx(np.mean([sheet.T for _, sheet in found], axis=0))
     assert sd == pytest.approx(np.std([sheet.T for _, sheet in found], axis=0))
     assert pair_marginal(forest, 2, 1, kinds, coarse)[0] == pytest.approx(mean.T)
+    single, spread = pair_marginal_at(forest, 1, 2, coarse, kinds)
+    assert single == pytest.approx(np.diag(mean)) and spread == pytest.approx(np.diag(sd))
 
 
 def test_a_place_beyond_the_range_has_the_marginal_of_the_edge():

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-
 from analysis_cases import table
+
 from surefoot.analysis.ped_anova import best_of, density, ped_anova
 from surefoot.analysis.view import view_of
 from surefoot.parameter import Parameter
@@ -73,7 +73,9 @@ def ours(trials: list[dict], goal: str = "minimize", top: float = 0.1, seed: int
     return ped_anova(view.columns, view.gains, rng=np.random.default_rng(seed), top=top)
 
 
-@pytest.mark.parametrize(("n", "seed", "goal", "top"), [(12, 1, "minimize", 0.1), (60, 2, "maximize", 0.25), (300, 3, "minimize", 0.1)])
+@pytest.mark.parametrize(
+    ("n", "seed", "goal", "top"), [(12, 1, "minimize", 0.1), (60, 2, "maximize", 0.25), (300, 3, "minimize", 0.1)]
+)
 def test_shares_are_optunas(n, seed, goal, top):
     trials = rows(n, seed)
     found, known = ours(trials, goal, top), optunas(trials, goal, top)

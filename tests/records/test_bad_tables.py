@@ -104,6 +104,7 @@ def test_a_large_file_is_refused_in_one_line_and_read_where_rows_are_said(desk):
         desk.read(path)
     table = desk.read(path, rows=1000)
     assert len(table.trials) == 1000 and set(shape(table)) == {"x", "y"}
+    assert table.notices[0] == "only the first 1,000 rows of the table are read, as was asked"
     with pytest.raises(RecordError, match="rows must be a number from 1 to 200,000; got 300,000"):
         desk.read(path, rows=300_000)
 

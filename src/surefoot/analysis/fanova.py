@@ -91,31 +91,31 @@ def main_marginal(forest: Forest, axis: int, places: Floats) -> tuple[Floats, Fl
     found = []
     for tree in forest.trees:
         measured = _measured(forest, tree)
-        line = _line(measured, axis)
-        found.append(measured.level + line[_cells(tree, axis, at)])
+        found.append(measured.level + _line(measured, axis)[_cells(tree, axis, at)])
     return _over_trees(forest, found, at.shape)
 
 
 def pair_marginal(forest: Forest, a: int, b: int, x_places: Floats, y_places: Floats) -> tuple[Floats, Floats]:
     """The same over a grid of two axes, `a` across and `b` up: mean and deviation of shape (y places, x places)."""
     across, up = forest.ground.ranked(a, x_places), forest.ground.ranked(b, y_places)
-    found = []
-    for tree in forest.trees:
-        measured = _measured(forest, tree)
-        sheet = _sheet(measured, a, b)
-        found.append(measured.level + sheet[np.ix_(_cells(tree, a, across), _cells(tree, b, up))].T)
+    found = [
+        sheet[np.ix_(_cells(tree, a, across), _cells(tree, b, up))].T for tree, sheet in _level_sheets(forest, a, b)
+    ]
     return _over_trees(forest, found, (len(up), len(across)))
 
 
 def pair_marginal_at(forest: Forest, a: int, b: int, x_places: Floats, y_places: Floats) -> tuple[Floats, Floats]:
     """The same at single places (x, y): mean and deviation of their shape."""
     across, up = forest.ground.ranked(a, x_places), forest.ground.ranked(b, y_places)
-    found = []
-    for tree in forest.trees:
-        measured = _measured(forest.ground, tree)
-        sheet = measured.mean + _sheet(measured, a, b)
-        found.append(sheet[_cells(tree, a, across), _cells(tree, b, up)])
+    found = [sheet[_cells(tree, a, across), _cells(tree, b, up)] for tree, sheet in _level_sheets(forest, a, b)]
     return _over_trees(forest, found, across.shape)
+
+
+def _level_sheets(forest: Forest, a: int, b: int) -> Iterator[tuple[Tree, Floats]]:
+    """Every tree with its marginal over two axes, in the forest's scale about its centre."""
+    for tree in forest.trees:
+        measured = _measured(forest, tree)
+        yield tree, measured.level + _sheet(measured, a, b)
 
 
 def _over_trees(forest: Forest, found: list[Floats], shape: tuple[int, ...]) -> tuple[Floats, Floats]:

@@ -246,17 +246,18 @@ def _trust(fit: Fit) -> Finding:
             rule="importance.predicts_nothing",
             subject=fit.condition,
             severity="warning",
-            sentence=f"{where or 'A'}{'a' if where else ''} forest on {fit.n:,} trials predicts nothing of a trial that it "
-            f"did not see (R² {number(fit.predicts, 2)}): its shares describe noise, and none is called real.",
+            sentence=f"{where or 'A'}{'a' if where else ''} forest on {fit.n:,} trials predicts nothing "
+            f"of a trial that it did not see (R² {number(fit.predicts, 2)}): its shares describe noise, "
+            "and none is called real.",
             evidence=evidence,
             advice="More trials, or more seeds a trial, may show what matters.",
         )
     return Finding(
         rule="importance.forest",
         subject=fit.condition,
-        sentence=f"{where or 'A'}{'a' if where else ''} forest explains {percent(fit.predicts)} of the variance of trials "
-        f"that it did not see. Of what it believes, parameters alone make up {percent(fit.mains)}, pairs of them "
-        f"{percent(fit.pairs)}, and {percent(fit.rest)} is in neither.",
+        sentence=f"{where or 'A'}{'a' if where else ''} forest explains {percent(fit.predicts)} of the variance "
+        f"of trials that it did not see. Of what it believes, parameters alone make up {percent(fit.mains)}, "
+        f"pairs of them {percent(fit.pairs)}, and {percent(fit.rest)} is in neither.",
         evidence=evidence,
     )
 
@@ -268,7 +269,8 @@ def _left_out(found: Importance) -> Iterator[Finding]:
             yield Finding(
                 rule="importance.constant",
                 subject=row.key,
-                sentence=f"{row.key} had one value in all {count(row.n, 'complete trial')}{where}: nothing can be said of it.",
+                sentence=f"{row.key} had one value in all {count(row.n, 'complete trial')}{where}: "
+                "nothing can be said of it.",
                 evidence={"n": row.n},
             )
         elif "too many levels" in row.flags:
@@ -276,8 +278,8 @@ def _left_out(found: Importance) -> Iterator[Finding]:
                 rule="importance.too_many_levels",
                 subject=row.key,
                 severity="warning",
-                sentence=f"{row.key} took nearly as many values as there were trials{where} ({row.n:,}), so that it names "
-                "trials rather than sets them, and is left out.",
+                sentence=f"{row.key} took nearly as many values as there were trials{where} ({row.n:,}), "
+                "so that it names trials rather than sets them, and is left out.",
                 evidence={"n": row.n},
             )
 
@@ -289,8 +291,13 @@ def _pruned(found: Importance) -> Iterator[Finding]:
         return
     said = f"{count(found.n_pruned, 'pruned trial')} {'has' if found.n_pruned == 1 else 'have'} no final value"
     if not rows:
-        yield Finding(rule="importance.pruned", subject="", severity="warning", evidence={"pruned": found.n_pruned},
-                      sentence=f"{said} and {'is' if found.n_pruned == 1 else 'are'} left out of all shares.")  # fmt: skip
+        yield Finding(
+            rule="importance.pruned",
+            subject="",
+            severity="warning",
+            sentence=f"{said} and {'is' if found.n_pruned == 1 else 'are'} left out of all shares.",
+            evidence={"pruned": found.n_pruned},
+        )
         return
     without = max(rows, key=lambda r: r.ped)
     among = max(rows, key=lambda r: r.ped_pruned or 0.0)
@@ -299,7 +306,8 @@ def _pruned(found: Importance) -> Iterator[Finding]:
         rule="importance.pruned",
         subject=among.key,
         severity="info" if without.key == among.key else "warning",
-        sentence=f"{said} and stand in no share of variance. Counted as not among the best, PED-ANOVA says of them that {same}.",
+        sentence=f"{said} and stand in no share of variance. Counted as not among the best, they leave "
+        f"this in PED-ANOVA: {same}.",
         evidence={"pruned": found.n_pruned, **{r.key: {"ped": r.ped, "ped_with_pruned": r.ped_pruned} for r in rows}},
         advice=""
         if without.key == among.key
@@ -313,10 +321,10 @@ def _note(found: Importance) -> str:
         f" Interval and chance stand on {rows:,} of the trials, drawn at random." if 0 < rows < found.fits[0].n else ""
     )
     return (
-        "The share of the variance that each parameter explains alone, in a forest of 64 trees (functional ANOVA), with a "
-        "95 % interval over resampled trials. Chance is what shuffled values reach in one study of twenty, whatever "
-        "the parameter; where one is found it is held and the rest is shuffled again. PED-ANOVA asks instead what "
-        f"brings a trial among the best {count(found.n_top, 'trial')} (a tenth, with ties).{few}"
+        "The share of the variance that each parameter explains alone, in a forest of 64 trees (functional ANOVA), "
+        "with a 95 % interval over resampled trials. Chance is what shuffled values reach in one study of twenty, "
+        "whatever the parameter; where one is found it is held and the rest is shuffled again. PED-ANOVA asks "
+        f"instead what brings a trial among the best {count(found.n_top, 'trial')} (a tenth, with ties).{few}"
     )
 
 
@@ -361,7 +369,8 @@ def _bars(fit: Fit, found: Importance, place: int) -> BarsFigure:
     return BarsFigure(
         name="importance" if place == 0 else f"importance_{place}",
         title=f"Share of the variance where {fit.condition}" if fit.condition else "Share of the variance",
-        caption=f"Functional ANOVA over {count(fit.n, 'trial')}, with 95 % intervals; the mark is what chance alone reaches.{more}",
+        caption=f"Functional ANOVA over {count(fit.n, 'trial')}, with 95 % intervals; "
+        f"the mark is what chance alone reaches.{more}",
         axis=Axis(label="share of the variance"),
         bars=bars,
     )

@@ -70,12 +70,12 @@ def ped_anova(
     observed = divergences(placed, best)
     shuffled, resampled = _shuffled(placed, int(best.sum()), rng), _resampled(placed, gains, top, rng)
     shares, drawn = _as_shares(observed), _as_shares(resampled)
-    ends = np.quantile(drawn, [0.025, 0.975], axis=0) if len(gains) else np.zeros((2, len(placed)))
+    ends = np.quantile(drawn, [0.025, 0.975], axis=0)
     return PedAnova(
         keys=tuple(c.key for c in columns),
         n_top=int(best.sum()),
         shares=shares,
-        sd=drawn.std(axis=0) if len(gains) else np.zeros(len(placed)),
+        sd=drawn.std(axis=0),
         # A resampled top holds the same trials several times; what it shows is never narrower than the share itself.
         intervals=np.stack([np.minimum(ends[0], shares), np.maximum(ends[1], shares)], axis=1),
         p=family_p(observed, shuffled),
@@ -175,8 +175,8 @@ def _shuffled(placed: Sequence[Places], n_top: int, rng: np.random.Generator) ->
 def _resampled(placed: Sequence[Places], gains: Floats, top: float, rng: np.random.Generator) -> Floats:
     """Divergences over trials drawn with replacement, shape (resamples, parameters)."""
     n, found = len(gains), []
-    if not n:
-        return np.zeros((0, len(placed)))
+    if not n or not placed:
+        return np.zeros((RESAMPLES, len(placed)))
     each = max(1, MOST_AT_ONCE // n)
     for start in range(0, RESAMPLES, each):
         rows = rng.integers(n, size=(min(each, RESAMPLES - start), n))

@@ -67,6 +67,7 @@ def read_trials(
     trials, unknown = _trials(source.n, reading, settings, shown)
     ordered, is_in_order, order_notices = _ordered(trials, reading)
     notices = (
+        *([f"only the first {count(rows, 'row')} of the table are read, as was asked"] if source.n == rows else []),
         *reading.notices,
         *shown.notices,
         *infinite,

@@ -194,6 +194,8 @@ def _scale(canvas: Canvas, drawn: Any, place: tuple[float, float, float, float])
 
 def _grid(figure: GridFigure) -> Canvas:
     rows, columns = len(figure.rows), len(figure.columns)
+    if not rows or not columns:
+        return new_canvas(figure.title, 0.7)
     beside = 0.3 + LETTER_INCHES * 1.06 * max((len(n) for n in figure.rows), default=4)
     wide = min(WIDTH_INCHES - beside - 1.1, 0.75 * columns)
     cell = wide / max(columns, 1)

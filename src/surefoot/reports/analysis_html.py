@@ -137,7 +137,14 @@ def told(finding: Finding) -> Told:
     )
 
 
-def _part(section: Section, pictures: Mapping[str, Picture], interactive: frozenset[str], *, told_already: str) -> Part:
+def _part(
+    section: Section,
+    pictures: Mapping[str, Picture],
+    interactive: frozenset[str],
+    *,
+    told_already: str,
+    names: Collection[str],
+) -> Part:
     shown = [(one, shown_sheet(one, names)) for one in section.sheets]
     severities = {finding.severity for finding in section.findings}
     drawn = [pictures[n] for n in (file_name(f.name) for f in section.figures) if n in pictures]

@@ -46,7 +46,7 @@ def file_name(name: str) -> str:
     """The name as a file may be called on every system; what had to be changed much keeps a mark of its own."""
     wanted = name.replace("[", "_").replace("]", "")
     plain = _NO_FILE_NAME.sub("_", wanted).strip("._ ")
-    if plain == wanted and len(plain.encode()) <= LONGEST_FILE_NAME:
+    if plain and plain == wanted and len(plain.encode()) <= LONGEST_FILE_NAME:
         return plain
     mark = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:6]
     short = plain.encode()[: LONGEST_FILE_NAME - 7].decode("utf-8", "ignore").strip("._ ")

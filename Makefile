@@ -30,7 +30,7 @@ define measure
 endef
 
 calibrate: $(VENV)/.installed-test
-	$(call measure,error_rates power coverage landscapes)
+	$(call measure,error_rates power coverage landscapes importance_errors)
 
 bench: $(VENV)/.installed-test
 	$(call measure,training recording sweeping proposing startup demo promotion regret refining importance analyzing command_start)

@@ -8,7 +8,7 @@ from simulation import error_bound
 NULLS, REALS = 24, 12
 
 
-def test_nulls_are_seldom_called_real_and_a_naive_interval_often_is():
+def test_nulls_are_seldom_called_real():
     count = importance_errors.studies(20, 0.0, "linear", "normal", False, NULLS, [1])
     assert count["any"] / NULLS <= error_bound(0.05, NULLS)
 

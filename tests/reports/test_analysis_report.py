@@ -292,3 +292,12 @@ def test_a_name_becomes_a_file_name_and_different_names_different_ones():
 def test_a_long_name_keeps_its_two_ends():
     assert both_ends("short") == "short"
     assert both_ends("a" * 50 + "end").endswith("end") and len(both_ends("a" * 50 + "end")) == 30
+
+
+def test_how_the_trials_were_read_is_told_once():
+    analysis = ordinary()
+    notices = analysis.view.table.notices
+    first = replace(analysis.sections[0], note=" ".join(notices))
+    again = replace(analysis, sections=(first, *analysis.sections[1:]))
+    assert analysis_html(again, {}).count(notices[1]) == 1
+    assert analysis_markdown(again).count(notices[1]) == 1

@@ -213,16 +213,16 @@ def _findings_of(fit: Fit, rows: Sequence[ImportanceRow]) -> Iterator[Finding]:
             evidence={r.key: _evidence(r) for r in unseen},
             advice="Not shown is not the same as without effect: more trials may show one.",
         )
-    for row in rows:
-        if "dead" in row.flags:
-            yield Finding(
-                rule="importance.dead",
-                subject=row.key,
-                sentence=f"{row.key} is as good as dead{where}: it is not beyond chance, and explains at most "
-                f"{percent_of(row.interval[1])} of the variance over {row.n:,} trials.",
-                evidence=_evidence(row),
-                advice=f"Fix {row.key} at any value that is cheap, if nothing else speaks for it.",
-            )
+    if dead := [r for r in rows if "dead" in r.flags]:
+        are = "are as good as dead: none is" if len(dead) > 1 else "is as good as dead: it is not"
+        yield Finding(
+            rule="importance.dead",
+            subject=listing([r.key for r in dead]),
+            sentence=f"{listing([r.key for r in dead])} {are} beyond chance{where}, and over {fit.n:,} trials "
+            f"explains at most {percent_of(max(r.interval[1] for r in dead))} of the variance.",
+            evidence={r.key: _evidence(r) for r in dead},
+            advice="Fix them where it is cheapest, if nothing else speaks for them.",
+        )
 
 
 def _trust(fit: Fit) -> Finding:

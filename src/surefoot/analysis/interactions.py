@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.analysis.chance import TREES
+from surefoot.analysis.chance import ALPHA, TREES
 from surefoot.analysis.column import Column, Floats, Integers
 from surefoot.analysis.fanova import pair_marginal, pair_marginal_at
 from surefoot.analysis.figure import Axis, SurfaceFigure
@@ -20,7 +20,7 @@ from surefoot.analysis.strata import Stratum, encoded, possible_levels, strata_o
 from surefoot.analysis.view import View
 from surefoot.analysis.weighing import PAIR_TRIALS, why_left_out
 from surefoot.finding import Finding
-from surefoot.words import number, percent, setting, unit_of
+from surefoot.words import listing, number, percent, setting, unit_of
 
 TITLE = "Which parameters act together"
 FEWEST_TRIALS = 10
@@ -194,28 +194,40 @@ def _findings(found: Interactions) -> Iterator[Finding]:
             evidence=_evidence(pair),
             advice=f"Judge {pair.a} and {pair.b} together: the best value of one depends on the other.",
         )
-    # Strata were tested apart, and each without a pair to name says so.
-    named = {pair.condition for pair in found.real}
+    named, untested = {pair.condition for pair in found.real}, []
     for condition in dict.fromkeys(pair.condition for pair in found.pairs):
-        if condition not in named:
-            yield _nothing_shown([pair for pair in found.pairs if pair.condition == condition])
+        pairs = [pair for pair in found.pairs if pair.condition == condition]
+        if pairs[0].null is None:
+            untested.append(pairs[0])
+        elif condition not in named:
+            yield _nothing_shown(max(pairs, key=lambda pair: pair.share))
+    if untested:
+        yield _not_tested(untested)
 
 
-def _nothing_shown(pairs: Sequence[PairRow]) -> Finding:
-    strongest = max(pairs, key=lambda pair: pair.share)
+def _nothing_shown(strongest: PairRow) -> Finding:
     where = f" where {strongest.condition}" if strongest.condition else ""
-    said = f"The strongest, {strongest.a} with {strongest.b}, explains {percent_of(strongest.share)}"
-    if strongest.null is None:
-        said = f"Pairs are tested from {PAIR_TRIALS} trials on, and where there are enough for every parameter"
-    else:
-        said += f"; chance alone reaches {percent_of(strongest.null)}"
-        if strongest.p is not None and strongest.p <= 0.05:
-            said += ", within its interval"
+    is_beyond = strongest.p is not None and strongest.p <= ALPHA
+    within = ", and its interval reaches down to that" if is_beyond else ""
     return Finding(
         rule="interactions.not_shown",
         subject=f"{strongest.a}, {strongest.b}",
-        sentence=f"No pair of parameters is shown to act together{where} at n = {strongest.n:,}. {said}.",
+        sentence=f"No pair of parameters is shown to act together{where} at n = {strongest.n:,}. The strongest, "
+        f"{strongest.a} with {strongest.b}, explains {percent_of(strongest.share)}; "
+        f"chance alone reaches {percent_of(strongest.null or 0.0)}{within}.",
         evidence=_evidence(strongest),
+    )
+
+
+def _not_tested(pairs: Sequence[PairRow]) -> Finding:
+    """One pair of each stratum in which no pair could be tested."""
+    places = [f"{p.n:,}{f' where {p.condition}' if p.condition else ' in all'}" for p in pairs]
+    return Finding(
+        rule="interactions.not_tested",
+        subject=", ".join(p.condition for p in pairs if p.condition),
+        sentence=f"Pairs are tested from {PAIR_TRIALS} trials on, and where there are enough for every parameter; "
+        f"there are {listing(places)}.",
+        evidence={p.condition or "all": p.n for p in pairs},
     )
 
 

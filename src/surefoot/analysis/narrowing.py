@@ -11,7 +11,7 @@ import numpy as np
 
 from surefoot.analysis.analysis import Analysis
 from surefoot.analysis.boundaries import Boundary
-from surefoot.analysis.column import Column
+from surefoot.analysis.column import Column, columns_of
 from surefoot.analysis.elites import LevelShare, RangeShare
 from surefoot.parameter import Parameter, is_same
 from surefoot.space import SearchSpace
@@ -23,6 +23,7 @@ Style = Literal["conservative", "aggressive"]
 Action = Literal["kept", "narrowed", "widened", "moved", "fixed", "dropped"]
 
 FEWEST_TRIALS = 20  # in which the parameter existed, before anything of it is narrowed
+FEWEST_ELITES = 5  # a range drawn around fewer is a range drawn around luck
 FEWEST_OF_A_LEVEL = 10  # before it is dropped
 LONGER = 1.5  # a range that good trials crowd the edge of grows by half of its span
 
@@ -77,18 +78,19 @@ def next_line(
 ) -> Line:
     """The line of one parameter; `barred` says why nothing is concluded at all, `limits` how far a range may go."""
     column, care = analysis.view.column(parameter.key), CARES[style]
+    [started] = columns_of(SearchSpace(parameters=(parameter,)), analysis.view.table.trials)
 
     def kept(rule: str, reason: str, p: float | None = None) -> Line:
-        return Line(before=parameter, after=parameter, action="kept", rule=rule, reason=reason, n=column.n, p=p)
+        return Line(before=parameter, after=parameter, action="kept", rule=rule, reason=reason, n=started.n, p=p)
 
     if barred:
         return kept("refine.barred", "nothing is concluded from these trials")
-    if column.distinct < 2:
-        return kept("refine.one_value", f"the complete trials hold {column.distinct or 'no'} value of it")
-    if column.n < FEWEST_TRIALS:
+    if started.distinct < 2:
+        return kept("refine.one_value", f"the trials hold {started.distinct or 'no'} value of it")
+    if started.n < FEWEST_TRIALS:
         return kept(
             "refine.few_trials",
-            f"it existed in {column.n} complete trials; {FEWEST_TRIALS} are the fewest to narrow by",
+            f"it existed in {started.n} trials; {FEWEST_TRIALS} are the fewest to narrow by",
         )
     changed = _by_levels(analysis, column, care) if _is_listed(parameter) else _by_range(analysis, column, care, limits)
     if changed is not None:
@@ -169,7 +171,7 @@ def _by_range(analysis: Analysis, column: Column, care: Care, limits: SearchSpac
 
 def _crowding(analysis: Analysis, column: Column, care: Care) -> RangeShare | None:
     found = next((r for r in analysis.elites.ranges if r.key == column.key), None)
-    return found if found is not None and found.q < care.q else None
+    return found if found is not None and found.n_elite >= FEWEST_ELITES and found.q < care.q else None
 
 
 def _hits(analysis: Analysis, column: Column) -> list[Boundary]:
@@ -243,7 +245,7 @@ def _by_levels(analysis: Analysis, column: Column, care: Care) -> Line | None:
     Whether few enough elites have it is Fisher's exact test on the other tail, corrected over the levels.
     """
     levels = [level for level in analysis.elites.levels if level.key == column.key]
-    tested = [level for level in levels if level.tried >= FEWEST_OF_A_LEVEL]
+    tested = [v for v in levels if v.tried >= FEWEST_OF_A_LEVEL and v.n_elite >= FEWEST_ELITES]
     if not tested or len(column.parameter.levels()) < 3:
         return None
     chances = [_chance_of_so_few(level) for level in tested]

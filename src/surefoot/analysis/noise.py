@@ -33,12 +33,16 @@ MOST_TIES_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repeats:
-    """One config that was trained several times: its trials by name, `n` trainings, their mean and spread."""
+    """One config that was trained several times: its trials by name, `n` trainings, their mean and spread.
+
+    Those that are `is_fresh` had no part in the search, and none in the trial's value.
+    """
 
     trials: tuple[str, ...]
     n: int
     mean: float
     sd: float
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +72,7 @@ class NoiseFloor:
 
 
 def noise_floor(view: View) -> NoiseFloor | None:
-    """The noise of the values, from configs that were tried again and from trials of several seeds.
+    """The noise of the values, from configs that were tried again, trials of several seeds and fresh seeds.
 
     None where nothing was repeated, or where every repeat gave the same value to the last digit. The noise is
     taken to be the same in every config. Variances are pooled by their degrees of freedom; the interval is
@@ -79,23 +83,21 @@ def noise_floor(view: View) -> NoiseFloor | None:
         return None
     trainings = _trainings(view, codes)
     repeated = {code: values for code, values in trainings.items() if len(values) >= 2}
-    variances = {code: sample_variance(values) for code, values in repeated.items()}
-    dfs = {code: len(values) - 1 for code, values in repeated.items()}
-    variance = pooled_variance(list(variances.values()), list(dfs.values()))
+    names = _names(view, codes, set(repeated))
+    sets = [
+        *(_repeats(names[code], values, False) for code, values in repeated.items()),
+        *(_repeats((name,), values, True) for name, values in view.table.fresh.items() if len(values) >= 2),
+    ]
+    df = sum(s.n - 1 for s in sets)
+    variance = pooled_variance([s.sd**2 for s in sets], [s.n - 1 for s in sets])
     if not variance > 0:
         return None
-    df = sum(dfs.values())
     sizes = np.array([max(1, len(t.per_seed)) for t in view.trials])
     runs = int(np.median(sizes))
     sd = math.sqrt(variance / runs)
     low, high = (sd * math.sqrt(df / float(chdtri(df, p))) for p in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     configs = Configs.of(view, codes, trainings)
     rivals, difference = rivals_of(configs, math.sqrt(variance), df)
-    names = _names(view, codes, set(repeated))
-    sets = [
-        Repeats(trials=names[code], n=len(values), mean=math.fsum(values) / len(values), sd=math.sqrt(variances[code]))
-        for code, values in repeated.items()
-    ]
     return NoiseFloor(
         sd=sd,
         run_sd=math.sqrt(variance),
@@ -172,11 +174,18 @@ def _names(view: View, codes: Integers, wanted: set[int]) -> dict[int, tuple[str
     return {code: tuple(names) for code, names in found.items()}
 
 
+def _repeats(trials: tuple[str, ...], values: Sequence[float], is_fresh: bool) -> Repeats:
+    mean, sd = math.fsum(values) / len(values), math.sqrt(sample_variance(values))
+    return Repeats(trials=trials, n=len(values), mean=mean, sd=sd, is_fresh=is_fresh)
+
+
 def _source(sets: Sequence[Repeats]) -> str:
     again = sum(len(s.trials) > 1 for s in sets)
-    seeds = len(sets) - again
+    fresh = sum(s.is_fresh for s in sets)
+    seeds = len(sets) - again - fresh
     said = [f"{count(again, 'config')} tried more than once"] if again else []
     said += [f"the seeds of {count(seeds, 'trial')}"] if seeds else []
+    said += [f"the fresh seeds of {count(fresh, 'trial')}"] if fresh else []
     return listing(said)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from surefoot.analysis.analysis import Analysis
 from surefoot.analysis.narrowing import Line, Style, next_line
-from surefoot.analysis.promise import promise
+from surefoot.analysis.promise import Standing, promise
 from surefoot.analysis.view import View
 from surefoot.parameter import Parameter, is_same
 from surefoot.space import SearchSpace
@@ -159,36 +159,49 @@ def _under(parameter: Parameter, fixed: Mapping[str, Any], lines: list[Line]) ->
 
 
 def _expectation(
-    view: View, analysis: Analysis, carried: list[str], further: int, claim_seeds: int
+    view: View, analysis: Analysis, carried: Sequence[str], further: int, claim_seeds: int
 ) -> Expectation | None:
     """What the next search should come to, in the objective; None where the noise of a run is not known."""
-    sd = _noise_sd(view, analysis)
-    if sd is None:
+    sd, df = _noise(view, analysis)
+    if not df:
         return None
-    inside = {name for name in carried}
-    gains = view.gains[[trial.name in inside for trial in view.trials]]
-    standing = _standing(view, sd)
-    rng = view.rng("promise")
+    standing = _standing(view, sd, claim_seeds)
+    inside = {*carried, *([view.trials[standing.place].name] if standing else [])}
+    rows = [i for i, trial in enumerate(view.trials) if trial.name in inside]
+    if standing is not None:
+        standing = replace(standing, place=rows.index(standing.place))
     return promise(
-        gains, sign=view.metric.sign, sd=sd, further=further, claim_seeds=claim_seeds, rng=rng, standing=standing
+        view.gains[rows],
+        sign=view.metric.sign,
+        sd=sd,
+        df=df,
+        further=further,
+        claim_seeds=claim_seeds,
+        rng=view.rng("promise"),
+        standing=standing,
     )
 
 
-def _noise_sd(view: View, analysis: Analysis) -> float | None:
+def _noise(view: View, analysis: Analysis) -> tuple[float, float]:
+    """The standard deviation of one run and its degrees of freedom, from fresh seeds or from repeats; 0 of neither."""
     repeats = [values for values in view.table.fresh.values() if len(values) > 1]
     if repeats:
         dfs = [len(values) - 1 for values in repeats]
-        return math.sqrt(pooled_variance([sample_variance(values) for values in repeats], dfs))
-    return analysis.noise.run_sd if analysis.noise is not None else None
+        return math.sqrt(pooled_variance([sample_variance(values) for values in repeats], dfs)), sum(dfs)
+    noise = analysis.noise
+    return (0.0, 0.0) if noise is None else (noise.run_sd, noise.df)
 
 
-def _standing(view: View, sd: float) -> tuple[float, float] | None:
-    """The best mean over fresh seeds so far, and its standard error."""
-    means = [(sum(values) / len(values), len(values)) for values in view.table.fresh.values() if values]
-    if not means:
+def _standing(view: View, sd: float, claim_seeds: int) -> Standing | None:
+    """The config with the most fresh seeds, which the race chose, by the last of them: those chose nothing."""
+    known = {name: values for name, values in view.table.fresh.items() if len(values) >= 2}
+    places = {trial.name: i for i, trial in enumerate(view.trials)}
+    names = [name for name in known if name in places]
+    if not names:
         return None
-    mean, n = max(means, key=lambda pair: (pair[1], view.metric.sign * pair[0]))
-    return mean, sd / n**0.5
+    name = max(names, key=lambda name: len(known[name]))
+    claimed = known[name][-claim_seeds:]
+    return Standing(place=places[name], mean=math.fsum(claimed) / len(claimed), error=sd / math.sqrt(len(claimed)))
 
 
 def _not_concluded(analysis: Analysis, lines: list[Line], barred: str) -> tuple[str, ...]:

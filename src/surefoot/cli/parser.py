@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surefoot.cli import analyzing, reading, training, writing
+from surefoot.cli import analyzing, reading, refining, training, writing
 from surefoot.cli.answers import put, version_of
 from surefoot.cli.places import DEFAULT_HOME
 from surefoot.errors import SurefootError, quoted
 
-VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "analyze", "compare", "doctor")
+VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "analyze", "refine", "compare", "doctor")
 A_YEAR = 365 * 86_400.0
 EPILOG = """\
 first steps:
@@ -75,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("study", nargs="?", help="the latest one by default")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: HOME/<study>/report)")
     _analyze_parser(verbs)
+    _refine_parser(verbs)
     compare = _verb(verbs, "compare", reading.compare, "one comparison with its verdict, after the fact", reports=True)
     compare.add_argument("source", metavar="SOURCE", help="a study")
     compare.add_argument("a", metavar="A", help="the arm: baseline, champion, or EXPERIMENT/ARM")
@@ -150,13 +151,37 @@ def _analyze_parser(verbs: Any) -> None:
         reports=True,
     )
     _source_options(found)
-    found.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the analysis's own draws (default: 0)")
     found.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         help="where to write it (default: HOME/<study>/analysis, or ./<table>-analysis; with --json: nowhere)",
     )
+
+
+def _refine_parser(verbs: Any) -> None:
+    found = _verb(
+        verbs,
+        "refine",
+        refining.refine,
+        "the next search space as a sweep that runs, a reason at each line",
+        reports=True,
+    )
+    _source_options(found)
+    found.add_argument(
+        "--style",
+        choices=("conservative", "aggressive"),
+        default="conservative",
+        help="how much evidence a narrower range asks for, and how much room it leaves (default: conservative)",
+    )
+    found.add_argument("--trials", type=_count, metavar="N", help="of the next sweep (default: as many as the last)")
+    found.add_argument("--name", metavar="NAME", help="of the next sweep (default: NAME-2, then NAME-3)")
+    found.add_argument(
+        "--out", type=Path, metavar="FILE", help="the file to write (default: NAME.yaml beside the last sweep's file)"
+    )
+    found.add_argument("--force", action="store_true", help="overwrite the file")
+    found.add_argument("--command", metavar="LINE", help="of a table: what to train, as 'python train.py {args}'")
+    found.add_argument("--workload", metavar="NAME", help="of a table: the workload to train")
 
 
 def _source_options(found: argparse.ArgumentParser) -> None:
@@ -172,6 +197,7 @@ def _source_options(found: argparse.ArgumentParser) -> None:
         "--trivial", action="append", metavar="NAME=VALUE", help="what a predictor that learns nothing comes to"
     )
     found.add_argument("--evaluated-on", type=_count, metavar="N", help="how many examples a value rests on")
+    found.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the analysis's own draws (default: 0)")
 
 
 def _training_options(found: argparse.ArgumentParser, what: str) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from surefoot.analysis.figure import Figure
@@ -19,6 +17,7 @@ from surefoot.reports.analysis_sentences import (
     best_of,
     headline,
     next_step,
+    note_of,
     source_sentences,
     state_counts,
     value_text,
@@ -29,6 +28,7 @@ from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.html import Card, page_environment
 from surefoot.reports.pictures import Picture
 from surefoot.reports.sweep_html import breakable
+from surefoot.trials import TrialTable
 from surefoot.words import count, decimals_of, listing, number, sentence
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A section on the page; its pictures come with the address of what can be pointed at."""
+    """A section on the page; with its pictures comes whether each has a page of its own to point at."""
 
     key: str
     title: str
@@ -59,7 +59,7 @@ class Part:
     findings: tuple[Told, ...]
     sheets: tuple[ShownSheet, ...]
     files: tuple[str, ...]
-    pictures: tuple[tuple[Picture, str], ...]
+    pictures: tuple[tuple[Picture, bool], ...]
     weight: str
 
 
@@ -69,10 +69,10 @@ def analysis_html(
     """The whole page; `pictures` by file name, `interactive` the names of those that have a page of their own."""
     table = analysis.view.table
     say = headline(analysis)
-    notices, names = printable(" ".join(table.notices)), names_in(table)
-    parts = [_part(section, pictures, interactive, told_already=notices, names=names) for section in analysis.sections]
+    names = names_in(table)
+    parts = [_part(section, pictures, interactive, table=table, names=names) for section in analysis.sections]
     return (
-        _environment()
+        page_environment()
         .get_template("analysis.html.j2")
         .render(
             title=f"{printable(table.name)}: analysis",
@@ -92,7 +92,7 @@ def analysis_html(
 def figure_page(figure: Figure, picture: Picture, piece: str, height: int) -> str:
     """The page of one interactive figure; `piece` is what plotly made of it."""
     return (
-        _environment()
+        page_environment()
         .get_template("analysis_figure.html.j2")
         .render(title=figure.title, caption=picture.caption, piece=Markup(piece), height=height)
     )
@@ -142,7 +142,7 @@ def _part(
     pictures: Mapping[str, Picture],
     interactive: frozenset[str],
     *,
-    told_already: str,
+    table: TrialTable,
     names: Collection[str],
 ) -> Part:
     shown = [(one, shown_sheet(one, names)) for one in section.sheets]
@@ -152,20 +152,14 @@ def _part(
         key=section.key,
         title=printable(section.title),
         silent=sentence(f"not applicable, {printable(section.not_applicable)}") if section.not_applicable else "",
-        note="" if printable(section.note) == told_already else printable(section.note),
+        note=note_of(section, table),
         findings=tuple(map(told, section.findings)),
         sheets=tuple(_breakable(s) for one, s in shown if one.is_shown and one.rows),
         files=tuple(s.file for _, s in shown),
-        pictures=tuple((p, f"figures/{quote(p.name)}.html" if p.name in interactive else "") for p in drawn),
+        pictures=tuple((p, p.name in interactive) for p in drawn),
         weight=next((severity for severity in SEVERITIES[:2] if severity in severities), ""),
     )
 
 
 def _breakable(shown: ShownSheet) -> ShownSheet:
     return ShownSheet(title=shown.title, table=breakable(shown.table), row_count=shown.row_count, file=shown.file)
-
-
-def _environment() -> Environment:
-    environment = page_environment()
-    environment.globals.update(quote=quote)
-    return environment

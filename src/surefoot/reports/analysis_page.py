@@ -13,6 +13,7 @@ from surefoot.reports.analysis_sentences import (
     finding_counts,
     headline,
     next_step,
+    note_of,
     source_sentences,
     states_text,
 )
@@ -20,6 +21,7 @@ from surefoot.reports.analysis_tables import names_in, shown_sheet
 from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.markdown import bullets, escaped, heading, paragraph, table
 from surefoot.reports.pictures import Picture
+from surefoot.trials import TrialTable
 
 if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis
@@ -33,22 +35,23 @@ LONGEST_TOLD = 600
 def analysis_markdown(analysis: Analysis, pictures: Mapping[str, Picture] | None = None) -> str:
     """The whole analysis; with `pictures`, by file name, those are linked as figures/NAME.png."""
     said = analysis.view.table
+    names = names_in(said)
     parts = [
         heading(1, f"Analysis of {printable(said.name)}"),
         f"**{escaped(ended(headline(analysis)))}**",
         *map(paragraph, source_sentences(said)),
         paragraph(f"This analysis has {finding_counts(analysis)}."),
         paragraph(f"Do next: {next_step(analysis)}") if next_step(analysis) else "",
-        *(part for section in analysis.sections for part in _section(section, pictures or {}, names_in(said))),
+        *(part for section in analysis.sections for part in _section(section, pictures or {}, said, names)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _section(section: Section, pictures: Mapping[str, Picture], names: Collection[str]) -> list[str]:
+def _section(section: Section, pictures: Mapping[str, Picture], said: TrialTable, names: Collection[str]) -> list[str]:
     parts = [heading(2, printable(section.title))]
     if section.not_applicable:
         return [*parts, paragraph(f"Not applicable, {printable(section.not_applicable)}")]
-    parts.append(paragraph(printable(section.note)))
+    parts.append(paragraph(note_of(section, said)))
     parts.append(bullets([_finding(finding) for finding in section.findings]))
     for sheet in section.sheets:
         if not sheet.is_shown or not sheet.rows:

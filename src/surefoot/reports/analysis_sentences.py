@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from surefoot.analysis.section import Section
 from surefoot.finding import Finding, Severity
 from surefoot.reports.analysis_words import ended, printable
 from surefoot.trials import Trial, TrialTable
-from surefoot.words import clause, count, listing, number, unit_of
+from surefoot.words import clause, count, listing, number, sentence, unit_of
 
 if TYPE_CHECKING:  # an analysis is only given here: what makes one need not be loaded to word it
     from surefoot.analysis.analysis import Analysis
@@ -75,8 +76,14 @@ def source_sentences(table: TrialTable) -> list[str]:
         first += ", as the rows show it"
     return [
         ended(f"{first}. The objective is {table.metric.name}, {way}"),
-        *(ended(notice) for notice in table.notices),
+        *(sentence(printable(notice)) for notice in table.notices),
     ]
+
+
+def note_of(section: Section, table: TrialTable) -> str:
+    """How to read the section; nothing where that was said of the whole table already."""
+    note = printable(section.note)
+    return "" if note == printable(" ".join(table.notices)) else note
 
 
 def value_text(trial: Trial | None, table: TrialTable) -> str:

@@ -65,7 +65,7 @@ def sweeps(name: str, seed: list[int]) -> dict[str, float]:
     _, fresh = choose(land, first, seeds[1:100])
     analysis = analyze(_table(land, space, first, fresh), seed=search_seed % 1000)
     for style in STYLES:
-        refined = refine(analysis, style=style, trials=FURTHER)
+        refined = refine(analysis, style=style, trials=FURTHER, limits=space)
         inside = {row: pair for row, pair in first.items() if refined.space.admits(_searched(pair[0], refined.space))}
         kept = {row: ({**pair[0]}, pair[1]) for row, pair in inside.items()}
         after = search(land, refined.space, kept, search_seed, float(seeds[0]), FURTHER, fixed=dict(refined.fixed))

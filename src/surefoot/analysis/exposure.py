@@ -12,12 +12,15 @@ from surefoot.trials import Trial
 
 # Who draws without looking at results, by the words that samplers of all tools are called with.
 INDEPENDENT_WORDS = ("random", "sobol", "grid", "quasi", "qmc", "halton", "latin", "lhs", "brute")
+JUDGED = ("COMPLETE", "PRUNED", "INFEASIBLE")
 PERSONS = ("first", "enqueued", "manual", "user", "base")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exposure:
-    """The trials that were started, pruned, failed and running ones too; `columns` are over them.
+    """The trials that were started and came to something, pruned and diverged ones too; `columns` are over them.
+
+    Trials that failed, or still run, say nothing of how good their settings are.
 
     `complete` says where the view's trials stand among them; shape (view.n,).
     """
@@ -34,8 +37,9 @@ class Exposure:
 
 
 def exposure(view: View) -> Exposure:
-    """What was started: all trials of the table, or those of the view where it holds only some of the complete."""
-    started = view.table.trials if view.n == len(view.table.complete) else view.trials
+    """What was started: the trials of the table, or those of the view where it holds only some of the complete."""
+    judged = tuple(t for t in view.table.trials if t.state in JUDGED)
+    started = judged if view.n == len(view.table.complete) else view.trials
     complete = np.flatnonzero([t.state == "COMPLETE" for t in started])
     columns = view.columns if len(started) == view.n else columns_of(view.table.space, started)
     return Exposure(trials=started, columns=columns, complete=complete.astype(np.int64))

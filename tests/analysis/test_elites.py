@@ -75,13 +75,13 @@ def test_no_range_of_the_document_is_narrower_than_chance():
     assert "elites.range_chance" in rules(elites_section(seen, found))
 
 
-def test_a_pruned_trial_counts_as_tried():
+def test_a_pruned_trial_counts_as_tried_and_one_that_failed_or_runs_does_not():
     rows = [trial(i, value=float(i), norm="batch" if i < 4 else "layer") for i in range(16)]
     rows += [trial(16 + i, state="PRUNED", norm="batch") for i in range(20)]
     rows += [trial(36, state="FAILED", norm="batch"), trial(37, state="RUNNING", norm="layer")]
     found = elites(view(rows, space=SearchSpace(parameters=(choice("norm", "batch", "layer"),))))
     batch = share(found, "norm", "batch")
-    assert (batch.k, batch.n_elite, batch.tried, batch.started) == (4, 4, 25, 38)
+    assert (batch.k, batch.n_elite, batch.tried, batch.started) == (4, 4, 24, 36)
     assert (batch.tried_complete, batch.complete) == (4, 16)
     assert batch.p_complete < 0.001 < 0.1 < batch.p
 

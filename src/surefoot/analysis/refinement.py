@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from surefoot.analysis.analysis import Analysis
+from surefoot.analysis.column import Floats
 from surefoot.analysis.narrowing import Line, Style, next_line
 from surefoot.analysis.promise import Standing, promise
 from surefoot.analysis.view import View
@@ -19,6 +22,8 @@ from surefoot.words import listing, percent
 
 USUAL_TRIALS = 40
 MOST_FIRST = 3
+DECADE = 10.0
+Scale = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,17 +166,22 @@ def _under(parameter: Parameter, fixed: Mapping[str, Any], lines: list[Line]) ->
 def _expectation(
     view: View, analysis: Analysis, carried: Sequence[str], further: int, claim_seeds: int
 ) -> Expectation | None:
-    """What the next search should come to, in the objective; None where the noise of a run is not known."""
-    sd, df = _noise(view, analysis)
+    """What the next search should come to, in the objective; None where the noise of a run is not known.
+
+    Values that are all positive and span a decade are thought of in logarithms, as losses are: no range then
+    reaches below 0.
+    """
+    to, back = _scale(view)
+    sd, df = _noise(analysis, to)
     if not df:
         return None
-    standing = _standing(view, sd, claim_seeds)
+    standing = _standing(view, sd, claim_seeds, to)
     inside = {*carried, *([view.trials[standing.place].name] if standing else [])}
     rows = [i for i, trial in enumerate(view.trials) if trial.name in inside]
     if standing is not None:
         standing = replace(standing, place=rows.index(standing.place))
-    return promise(
-        view.gains[rows],
+    found = promise(
+        view.metric.sign * to(view.values[rows]),
         sign=view.metric.sign,
         sd=sd,
         df=df,
@@ -180,19 +190,32 @@ def _expectation(
         rng=view.rng("promise"),
         standing=standing,
     )
+    if found is None:
+        return None
+    against = None if found.against is None else float(back(found.against))
+    return Expectation(low=float(back(found.low)), high=float(back(found.high)), against=against)
 
 
-def _noise(view: View, analysis: Analysis) -> tuple[float, float]:
-    """The standard deviation of one run and its degrees of freedom, from fresh seeds or from repeats; 0 of neither."""
-    repeats = [values for values in view.table.fresh.values() if len(values) > 1]
-    if repeats:
-        dfs = [len(values) - 1 for values in repeats]
-        return math.sqrt(pooled_variance([sample_variance(values) for values in repeats], dfs)), sum(dfs)
-    noise = analysis.noise
-    return (0.0, 0.0) if noise is None else (noise.run_sd, noise.df)
+def _scale(view: View) -> tuple[Scale, Scale]:
+    is_log = view.n > 0 and view.values.min() > 0 and view.values.max() > DECADE * view.values.min()
+    return (np.log, np.exp) if is_log else (np.asarray, np.asarray)
 
 
-def _standing(view: View, sd: float, claim_seeds: int) -> Standing | None:
+def _noise(analysis: Analysis, to: Scale) -> tuple[float, float]:
+    """The standard deviation of one run and its degrees of freedom, on that scale; 0 where nothing was repeated.
+
+    Fresh seeds speak before repeats within the search: they are of the best configs, which the promise is about.
+    """
+    table = analysis.view.table
+    trials = [t.per_seed for t in table.complete if len(t.per_seed) > 1]
+    sets = [values for values in table.fresh.values() if len(values) > 1] or trials
+    if not sets and analysis.noise is not None and to is np.asarray:
+        return analysis.noise.run_sd, analysis.noise.df
+    dfs = [len(values) - 1 for values in sets]
+    return math.sqrt(pooled_variance([sample_variance(to(np.array(v)).tolist()) for v in sets], dfs)), sum(dfs)
+
+
+def _standing(view: View, sd: float, claim_seeds: int, to: Scale) -> Standing | None:
     """The config with the most fresh seeds, which the race chose, by the last of them: those chose nothing."""
     known = {name: values for name, values in view.table.fresh.items() if len(values) >= 2}
     places = {trial.name: i for i, trial in enumerate(view.trials)}
@@ -200,8 +223,8 @@ def _standing(view: View, sd: float, claim_seeds: int) -> Standing | None:
     if not names:
         return None
     name = max(names, key=lambda name: len(known[name]))
-    claimed = known[name][-claim_seeds:]
-    return Standing(place=places[name], mean=math.fsum(claimed) / len(claimed), error=sd / math.sqrt(len(claimed)))
+    claimed = to(np.array(known[name][-claim_seeds:]))
+    return Standing(place=places[name], mean=float(claimed.mean()), error=sd / math.sqrt(len(claimed)))
 
 
 def _not_concluded(analysis: Analysis, lines: list[Line], barred: str) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def test_a_pruned_trial_counts_as_tried_and_one_that_failed_or_runs_does_not():
 def test_a_level_that_only_survives_more_often_is_told_apart():
     rng = np.random.default_rng(0)
     rows = [trial(i, value=float(rng.normal()), norm="batch" if i < 38 else "layer") for i in range(40)]
-    rows += [trial(40 + i, state="FAILED", norm="layer") for i in range(60)]
+    rows += [trial(40 + i, state="PRUNED", norm="layer") for i in range(60)]
     seen = view(rows, space=SearchSpace(parameters=(choice("norm", "batch", "layer"),)))
     (told,) = (f for f in elites_section(seen, elites(seen)).findings if f.rule == "elites.enriched")
     assert "ended less often" in told.sentence

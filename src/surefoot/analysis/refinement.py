@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from surefoot.analysis.analysis import Analysis
-from surefoot.analysis.column import Floats
 from surefoot.analysis.narrowing import Line, Style, next_line
 from surefoot.analysis.promise import Standing, promise
 from surefoot.analysis.view import View
@@ -23,7 +22,7 @@ from surefoot.words import listing, percent
 USUAL_TRIALS = 40
 MOST_FIRST = 3
 DECADE = 10.0
-Scale = Callable[[Floats], Floats]
+Scale = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

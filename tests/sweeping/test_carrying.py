@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
-from sweep_cases import a_sweep
+from sweep_cases import Ear, a_sweep
 
 from surefoot.errors import RecordError
+from surefoot.execution import Place
 from surefoot.space import SearchSpace, real
 from surefoot.sweep import Confirmation, Continuation, Method, Stopping, SweepBudget, sweep_of
+from surefoot.sweeping.loop import Sweeping
 from surefoot.sweeping.telling import read_sweep_story
 
 RANDOM = Method(name="random")
@@ -87,3 +89,24 @@ def test_the_record_tells_what_a_sweep_went_on_from(bench):
     assert read_sweep_story(bench.record, study).sweep.continues == ON
     assert sweep_of(sweep.definition()).continues == ON
     assert "continues" not in dataclasses.replace(sweep, continues=None).definition()
+
+
+class Left(Ear):
+    """Also keeps how many runs were left after each trial."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = []
+
+    def trial_ended(self, trial, exploration):
+        self.left.append(exploration.runs_left)
+
+
+def test_carried_trials_that_paused_are_not_counted_as_still_to_come(bench):
+    asha = Stopping(rule="asha", min_steps=1, max_steps=4, eta=2)
+    bench.run(a_sweep(trials=12, method=RANDOM, stopping=asha))
+    ear = Left()
+    sweep = next_sweep(trials=4, space=a_sweep().space)
+    Sweeping(sweep, bench.record, Place(home=bench.home)).run(bench.pool, ear)
+    assert ear.left[-1] == 0
+    assert max(ear.left) <= 4

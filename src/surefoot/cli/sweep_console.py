@@ -43,14 +43,13 @@ class SweepConsole:
     def trial_ended(self, trial: Trial, exploration: Exploration) -> None:
         """A line for the trial and the time left."""
         left = exploration.runs_left
-        ended = exploration.ended - exploration.carried
-        mean = exploration.seconds / max(ended, 1)
+        mean = exploration.seconds / max(exploration.made, 1)
         time_left = f"{duration(mean * left / self._workers)} left" if left else ""
         line, is_best = trial_line(trial, exploration), exploration.best is trial
         if not self._screen.has_bar:
             self._screen.say(line + (f"; {time_left}" if time_left else ""))
             return
-        self._screen.advance(ended, exploration.sweep.budget.trials, time_left)
+        self._screen.advance(exploration.made, exploration.sweep.budget.trials, time_left)
         if is_best or trial.state not in (TrialState.COMPLETE, TrialState.PAUSED, TrialState.PRUNED):
             self._screen.say(line)
 

@@ -31,8 +31,8 @@ MOST_REPEATS = 100
 class Exploration:
     """Guards one search: the record is its memory, Optuna's study is rebuilt from it.
 
-    `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here, `carried` the
-    trials that an earlier sweep made.
+    `ending` says why it began no further trial; empty while it may. `runs_begun` counts what began here, `ended` the
+    trials that came to an end, `made` those of them that no earlier sweep made.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Exploration:
         self.trials: dict[int, Trial] = dict(past.trials)
         self.most_runs = most_runs
         self._hash = sweep.hash
-        self.carried = sum(trial.origin == CARRIED for trial in past.trials.values())
+        self._carried = sum(trial.origin == CARRIED for trial in past.trials.values())
         own = own_runs(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
         self.seconds = sum(run.provenance.wall_seconds for run in own)
         self.runs_begun = 0
         self._trained = trainings_of(ground.record, ground.study_id, itertools.chain(*past.runs.values()))
         self.ending = ""
         self.best: Trial | None = None
-        self.ended = 0
+        self.ended = self.made = 0
         self._kept_runs, self._whole_runs, self._whole_seconds = kept_runs, 0, 0.0
         self._is_over = False
         self._changed = ""
@@ -142,7 +142,7 @@ class Exploration:
         """How many runs may still begin; None where no number is set."""
         bounds = [] if self.most_runs is None else [self.most_runs - self.runs_spent]
         if self.sweep.budget.trials is not None:
-            bounds.append((self.sweep.budget.trials + self.carried - self.ended) * len(self._seeds))
+            bounds.append((self.sweep.budget.trials - self.made) * len(self._seeds))
         return max(min(bounds), 0) if bounds else None
 
     # --- what comes next ---------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Exploration:
 
     def _spent(self) -> str:
         trials = self.sweep.budget.trials
-        if trials is not None and len(self.trials) - self.carried >= trials:
+        if trials is not None and len(self.trials) - self._carried >= trials:
             return f"{trials} trial{'s were' if trials > 1 else ' was'} made, as the budget says"
         if self.most_runs is not None and self.runs_spent + self._owed() + len(self._seeds) > self.most_runs:
             return _runs_spent(self.most_runs)
@@ -495,6 +495,7 @@ class Exploration:
     def _close(self, trial: Trial) -> None:
         """Tells the search and the stopping rule how the trial ended, and keeps count."""
         self.ended += 1
+        self.made += trial.origin != CARRIED
         if trial.state is TrialState.FAILED:
             self._failures_in_a_row += 1
             self._last_failure = trial.reason

@@ -42,6 +42,12 @@ NOTES["importance"] = (
     "one. On the mixed parameters the two need not agree: Optuna's measures a logarithmic scale linearly, and a choice "
     "as one number from 0 to 1 for each level."
 )
+NOTES["analyzing"] = (
+    "What takes the time is chance and resampling: for all trials and for each condition hundreds of forests, on "
+    "values shuffled or trials drawn again. Of a few trials it is drawing a dozen pictures, and importing what draws "
+    "and weighs them. Optuna's fANOVA gives shares alone, without interval or null, and leaves out conditional "
+    "parameters."
+)
 NOTES["sweeping"] = (
     "Both sides with one worker. How far apart they are depends on what a flush of the disk costs, of which Optuna "
     "makes many a trial and a sweep of ours one. An earlier, shorter run of this script (500 trials, 60 of Optuna's), "
@@ -67,6 +73,7 @@ ORDER = (
     "promotion",
     "regret",
     "importance",
+    "analyzing",
 )
 HEAD = """\
 # Measured

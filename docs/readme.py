@@ -11,6 +11,8 @@ SHOWN = {
     "first.yaml": ("yaml", "examples/first.yaml"),
     "first.out": ("", "docs/first.txt"),
     "svm.yaml": ("yaml", "examples/any_script/svm.yaml"),
+    "analyze.out": ("", "docs/analyze.txt"),
+    "refine.out": ("", "docs/refine.txt"),
     "bowl.py": ("python", "examples/own_model/bowl.py"),
 }
 # The order a newcomer should meet them in: the words, the work, the families.

@@ -12,7 +12,7 @@ import pytest
 import surefoot
 
 ROOT = Path(surefoot.__file__).parent
-# The order of the method: what may vary, what is measured and trained, plan, run, decide.
+# The order of the method: what may vary, what is measured and trained, plan, run, decide, analyse.
 HOMES = (
     "errors",
     "parameter",
@@ -31,6 +31,11 @@ HOMES = (
     "comparison",
     "verdict",
     "claim",
+    "trials",
+    "records",
+    "finding",
+    "analysis",
+    "reports",
 )
 
 

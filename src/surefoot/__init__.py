@@ -1,7 +1,7 @@
 """Surefoot: from a model's baseline to its target by verified steps.
 
 The public names, in the order of the method: say what may vary and what is trained, plan, run,
-decide, read the story. Each is loaded when it is first used, so that `import surefoot` is light.
+decide, read what the trials say, refine. Each is loaded when it is first used, so that `import surefoot` is light.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from surefoot.analysis.analysis import Analysis, analyze
+    from surefoot.analysis.refinement import Refinement, refine
     from surefoot.claim import Claim, confirm
     from surefoot.comparison import NoValue, study_noise
     from surefoot.errors import SurefootError
     from surefoot.execution import Place, WorkerPool
     from surefoot.files.plan_file import parse_plan, read_plan
     from surefoot.files.sweep_file import parse_sweep, read_sweep
+    from surefoot.finding import Finding
     from surefoot.plan import Plan, Prediction, Rule
     from surefoot.program import Program
+    from surefoot.records.table import read_trials
     from surefoot.reporting import Stopped, report
+    from surefoot.reports.analysis_write import write_analysis
     from surefoot.run import Measurement, Metric, Run, Status
     from surefoot.space import Parameter, SearchSpace, boolean, choice, integer, real
     from surefoot.storage import Record
     from surefoot.study.loop import Study
-    from surefoot.sweep import Sweep
+    from surefoot.sweep import Continuation, Expectation, Sweep
     from surefoot.sweeping.loop import Sweeping
+    from surefoot.trials import Trial, TrialTable, Trivial
     from surefoot.verdict import Verdict, decide
-    from surefoot.workload import RunContext, Workload
+    from surefoot.workload import Baselines, RunContext, Workload
 
 _HOMES = {
     "SurefootError": "errors",
@@ -43,12 +49,15 @@ _HOMES = {
     "Program": "program",
     "Workload": "workload",
     "RunContext": "workload",
+    "Baselines": "workload",
     "report": "reporting",
     "Stopped": "reporting",
     "Plan": "plan",
     "Prediction": "plan",
     "Rule": "plan",
     "Sweep": "sweep",
+    "Continuation": "sweep",
+    "Expectation": "sweep",
     "read_plan": "files.plan_file",
     "parse_plan": "files.plan_file",
     "read_sweep": "files.sweep_file",
@@ -64,6 +73,16 @@ _HOMES = {
     "Verdict": "verdict",
     "confirm": "claim",
     "Claim": "claim",
+    "TrialTable": "trials",
+    "Trial": "trials",
+    "Trivial": "trials",
+    "read_trials": "records.table",
+    "Finding": "finding",
+    "analyze": "analysis.analysis",
+    "Analysis": "analysis.analysis",
+    "refine": "analysis.refinement",
+    "Refinement": "analysis.refinement",
+    "write_analysis": "reports.analysis_write",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the method
@@ -81,12 +100,15 @@ __all__ = [  # noqa: RUF022 - in the order of the method
     "Program",
     "Workload",
     "RunContext",
+    "Baselines",
     "report",
     "Stopped",
     "Plan",
     "Prediction",
     "Rule",
     "Sweep",
+    "Continuation",
+    "Expectation",
     "read_plan",
     "parse_plan",
     "read_sweep",
@@ -102,6 +124,16 @@ __all__ = [  # noqa: RUF022 - in the order of the method
     "Verdict",
     "confirm",
     "Claim",
+    "TrialTable",
+    "Trial",
+    "Trivial",
+    "read_trials",
+    "Finding",
+    "analyze",
+    "Analysis",
+    "refine",
+    "Refinement",
+    "write_analysis",
 ]
 
 

@@ -64,7 +64,8 @@ class TrialTable:
     seen, conditions those under which a setting was there. `evaluated_on` is how many examples a value rests
     on. `notices` say how the source was read, in sentences. `sweep` is there where the source is one of ours.
     `base` holds the settings that did not vary. `fresh` are further values of some trials, by name, on seeds that
-    had no part in the search.
+    had no part in the search. `workload` is the name of what was trained and `workload_path` the plan's file that says
+    so, where a study is the source.
     """
 
     name: str
@@ -80,6 +81,8 @@ class TrialTable:
     evaluated_on: int | None = None
     notices: tuple[str, ...] = ()
     sweep: Sweep | None = None
+    workload: str = ""
+    workload_path: str = ""
 
     @property
     def complete(self) -> tuple[Trial, ...]:

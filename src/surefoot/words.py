@@ -152,6 +152,11 @@ def settings(changes: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {setting(value)}" for name, value in changes.items())
 
 
+def shortened(changes: Mapping[str, Any], digits: int = 3) -> dict[str, Any]:
+    """The settings with their fractions rounded, to tell configs apart at a glance."""
+    return {n: float(f"{v:.{digits}g}") if isinstance(v, float) else v for n, v in changes.items()}
+
+
 def config_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """ "norm none → batch" for every setting that differs; empty where none does."""
     names = [*before, *(n for n in after if n not in before)]

@@ -35,8 +35,7 @@ def cells(axis, splits):
 
 def tables(forest):
     """For every tree its prediction in each cell of the whole ground, and the axes' shares: no boxes in it."""
-    for number, grown in enumerate(forest.grown.estimators_):
-        tree = grown.tree_
+    for number, tree in enumerate(forest.grown):
         found = [cells(axis, tree.threshold[tree.feature == j]) for j, axis in enumerate(forest.axes)]
         points = np.array(list(itertools.product(*(at for at, _ in found))))
         values = forest.predict_each(points)[number].reshape([len(at) for at, _ in found])

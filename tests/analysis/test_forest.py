@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from surefoot.analysis.forest import ForestAxis, fit_forest
 
@@ -71,6 +72,18 @@ def test_the_same_generator_grows_the_same_forest_with_threads_too():
     for tree, same in zip(first.trees, again.trees, strict=True):
         assert np.array_equal(tree.lower, same.lower) and np.array_equal(tree.values, same.values)
     assert not np.array_equal(first.trees[0].values, other.trees[0].values)
+
+
+@pytest.mark.parametrize("n", [60, 600])
+def test_the_trees_are_those_of_scikit_learns_own_forest(n):
+    x, y = drawn(n)
+    ours = fit_forest(x, y, AXES, trees=4, rng=np.random.default_rng(5))
+    seen = np.stack([(x[:, 0] + 1) / 4, (x[:, 1] - 1) / 3, ours.ground.ranked(2, x[:, 2])], axis=1)
+    seed = int(np.random.default_rng(5).integers(2**31 - 1))
+    theirs = RandomForestRegressor(n_estimators=4, random_state=seed).fit(seen, (y - ours.centre) / ours.scale)
+    for tree, other in zip(ours.grown, theirs.estimators_, strict=True):
+        assert np.array_equal(tree.threshold, other.tree_.threshold) and np.array_equal(tree.value, other.tree_.value)
+    assert np.array_equal(ours.drawn, theirs.estimators_samples_)
 
 
 def test_a_leaf_holds_as_many_rows_as_asked():

@@ -133,3 +133,9 @@ def test_numbers_of_any_size_are_read(desk):
     assert [t.state for t in table.trials] == ["COMPLETE", "INFEASIBLE", "COMPLETE"]
     assert table.trials[0].value == 1e-320
     assert next(p for p in table.space.parameters if p.name == "y").choices == ("1_000", "2_000")
+
+
+def test_a_value_whose_square_is_no_number_has_diverged_as_in_a_run_of_ours(desk):
+    table = desk.read("loss,x,state\n1e300,1,COMPLETE\n-1e101,2,COMPLETE\n1e100,3,COMPLETE\n1e300,4,PRUNED\n")
+    assert [t.state for t in table.trials] == ["INFEASIBLE", "INFEASIBLE", "COMPLETE", "PRUNED"]
+    assert table.trials[0].reason == "the value is 1e+300" and table.trials[3].last is None

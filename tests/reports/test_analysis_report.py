@@ -195,7 +195,7 @@ def test_the_terminal_gets_few_lines_with_what_weighs_most_first(name):
     marks = [line.strip()[0] for line in lines if line.startswith(("  ! ", "  ~ "))]
     assert marks == sorted(marks), "! comes before ~"
     for section in ALL[name]().sections:
-        assert any(line.startswith(section.key) for line in lines)
+        assert any(line.startswith(section.key) for line in lines) or not ALL[name]().view.n
 
 
 def test_a_sentence_that_begins_with_a_parameters_name_keeps_its_small_letter():

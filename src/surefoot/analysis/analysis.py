@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from threadpoolctl import threadpool_limits
 
 from surefoot.analysis.boundaries import Boundary, boundaries, boundaries_section
 from surefoot.analysis.confounds import confounds_section
@@ -23,6 +25,15 @@ from surefoot.finding import Finding
 from surefoot.trials import TrialTable
 
 SEVERITIES = ("critical", "warning", "info")
+# What a metric that depends on the parameter makes believe.
+DECEIVED = (
+    "importance.real",
+    "direction.number",
+    "direction.choice",
+    "elites.enriched",
+    "elites.range",
+    "boundaries.hit",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +65,13 @@ def by_severity(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def analyze(table: TrialTable, *, seed: int = 0) -> Analysis:
     """The analysis of a table; the same table and seed give the same analysis."""
+    # Its matrices are many and small: handing them out among threads costs ten times what it saves, and would let
+    # the number of threads into the last digits.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _analyzed(table, seed)
+
+
+def _analyzed(table: TrialTable, seed: int) -> Analysis:
     view = view_of(table, seed=seed)
     noise = noise_floor(view)
     instrument = instruments(view)
@@ -84,5 +102,23 @@ def analyze(table: TrialTable, *, seed: int = 0) -> Analysis:
         directions=ways,
         elites=best,
         boundaries=edges,
-        sections=sections,
+        sections=tuple(_warned(section, instrument, view.metric.name) for section in sections),
+    )
+
+
+def _warned(section: Section, instrument: Instrument, metric: str) -> Section:
+    """The section with a word of warning at each effect of the parameter that the metric itself depends on."""
+    key = instrument.depends_on
+    if key is None or not any(f.subject == key and f.rule in DECEIVED for f in section.findings):
+        return section
+    doubt = f" But {metric} itself depends on {key}: that may be how it is measured rather than what is learnt."
+    advice = f"Do not act on this before {metric} is free of {key}."
+    return replace(
+        section,
+        findings=tuple(
+            replace(f, sentence=f.sentence + doubt, severity="warning", advice=advice)
+            if f.subject == key and f.rule in DECEIVED
+            else f
+            for f in section.findings
+        ),
     )

@@ -19,7 +19,7 @@ from surefoot.analysis.view import View
 from surefoot.finding import Finding
 from surefoot.stats.enrichment import chance_of_at_least, least_chance
 from surefoot.stats.multiplicity import holm
-from surefoot.words import heading_of, number, p_phrase, setting, signed
+from surefoot.words import decimals_of, half_width, heading_of, listing, number, p_phrase, setting, signed, span
 
 LEVEL = 0.05
 # An edge that is no hit is told of where a person might take it for one.
@@ -185,7 +185,9 @@ def boundaries_section(view: View, found: Sequence[Boundary]) -> Section:
         text = f"because {view.n} trials completed, and a slope towards an edge takes at least {FEWEST}."
         return Section(key="boundaries", title=TITLE, not_applicable=text)
     hits = [b for b in found if b.is_hit]
-    tempting = [b for b in found if not b.is_hit and b.is_live and (b.has_best or b.p <= TEMPTING)]
+    # Below what chance gives no person takes an edge for one that cuts the search off.
+    tempting = [b for b in found if not b.is_hit and b.is_live and b.near > b.expected]
+    tempting = [b for b in tempting if b.has_best or b.p <= TEMPTING]
     findings = [_hit(view, b) for b in hits] or [_none(view, found)]
     return Section(
         key="boundaries",
@@ -201,8 +203,8 @@ def boundaries_section(view: View, found: Sequence[Boundary]) -> Section:
 
 def _hit(view: View, b: Boundary) -> Finding:
     text = (
-        f"{_place(view, b)}: {b.near} of the {b.n_best} best trials lie there where {number(b.expected, 1)} would "
-        f"by chance ({p_phrase(b.p_adjusted)} after correction for all edges), and {_slope_words(view, b)} leads "
+        f"{_place(view, b)} is hit: {b.near} of the {b.n_best} best trials lie there where {number(b.expected, 1)} "
+        f"would by chance ({p_phrase(b.p_adjusted)} after correction for all edges), and {_slope_words(view, b)} leads "
         "over it"
     )
     if b.slope and b.noise_sd:
@@ -250,11 +252,10 @@ def _place(view: View, b: Boundary) -> str:
 
 def _slope_words(view: View, b: Boundary) -> str:
     assert b.slope is not None and b.slope_interval is not None
-    low, high = b.slope_interval
-    unit = view.metric.difference_unit
+    unit, decimals = view.metric.difference_unit, decimals_of(half_width(b.slope_interval))
     return (
-        f"the slope of {view.metric.name} towards it, {signed(b.slope)}{unit} per {b.per} (95 % interval "
-        f"{signed(low)} … {signed(high)}, {b.n_slope} trials),"
+        f"the slope of {view.metric.name} towards it, {signed(b.slope, decimals)}{unit} per {b.per} (95 % interval "
+        f"{span(b.slope_interval, decimals)}, {b.n_slope} trials),"
     )
 
 
@@ -292,10 +293,17 @@ def _figures(view: View, shown: Sequence[Boundary]) -> Iterator[PanelsFigure]:
     thinned = f" {MOST_DRAWN} of {view.n} trials are drawn." if view.n > MOST_DRAWN else ""
     yield PanelsFigure(
         name="boundaries",
-        title="The best trials and the edges",
+        title=_title(shown),
         caption=f"The best trials are marked, {n_best} at most. A line is the slope over the outer third." + thinned,
         panels=tuple(_panel(view, view.column(key), edges) for key, edges in chosen.items()),
     )
+
+
+def _title(shown: Sequence[Boundary]) -> str:
+    hits = list(dict.fromkeys(b.key for b in shown if b.is_hit))
+    if not hits:
+        return "The best trials press against no edge beyond chance"
+    return f"The best trials press against an edge of {listing(hits)}"
 
 
 def _panel(view: View, column: Column, found: Sequence[Boundary]) -> Panel:

@@ -88,9 +88,8 @@ def chance_rows(n: int) -> int:
 def out_of_bag(forest: Forest, ground: Ground) -> Floats:
     """What the trees that never saw a trial predict of it, shape (n,); the mean gain where all saw it."""
     each, seen = forest.predict_each(ground.x), np.zeros((len(forest.trees), ground.n), dtype=bool)
-    if forest.grown is not None:
-        for t, rows in enumerate(forest.grown.estimators_samples_):
-            seen[t, rows] = True
+    for t, rows in enumerate(forest.drawn):
+        seen[t, rows] = True
     count = (~seen).sum(axis=0)
     return np.where(count > 0, np.where(seen, 0.0, each).sum(axis=0) / np.maximum(count, 1), forest.centre)
 

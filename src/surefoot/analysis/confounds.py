@@ -258,23 +258,27 @@ def _of_budgets(view: View, links: Sequence[Link]) -> list[Finding]:
 
 def _of_groups(view: View, groups: Sequence[GroupBests]) -> list[Finding]:
     """Those where the best and the mean name different levels: a best of more trials is better by luck alone."""
-    found = []
-    for group in groups:
-        if group.by_best == group.by_mean:
-            continue
-        leader = next(level for level in group.levels if level.level == group.by_best)
-        other = group.levels[0]
-        sentence = (
-            f"By its best trial {group.key} {setting(leader.level)} leads ({_amount(view, leader.best)}, "
-            f"{count(leader.n, 'trial')}), by its mean {setting(other.level)} ({_amount(view, other.mean)}, "
-            f"{count(other.n, 'trial')}). {leader.n} of all these trials taken at random have "
-            f"{_amount(view, leader.expected_best)} at best on average, {other.n} have "
-            f"{_amount(view, other.expected_best)}: bests of unequal groups do not compare."
-        )
-        levels = [{field: getattr(level, field) for field in LevelBest.__slots__} for level in group.levels]
-        evidence = {"by_best": group.by_best, "by_mean": group.by_mean, "p_best_is_there": group.p, "levels": levels}
-        found.append(_finding("group_best", group.key, sentence, "warning", evidence, "Compare means, not bests."))
+    split = [group for group in groups if group.by_best != group.by_mean]
+    found = [_of_group(view, group) for group in split[:MOST_TOLD]]
+    if len(split) > MOST_TOLD:
+        sentence = f"So it is with {count(len(split) - MOST_TOLD, 'more parameter')}; the table has them all."
+        found.append(_finding("more_groups", "", sentence, "info", {"n": len(split) - MOST_TOLD}))
     return found
+
+
+def _of_group(view: View, group: GroupBests) -> Finding:
+    leader = next(level for level in group.levels if level.level == group.by_best)
+    other = group.levels[0]
+    sentence = (
+        f"By its best trial {group.key} {setting(leader.level)} leads ({_amount(view, leader.best)}, "
+        f"{count(leader.n, 'trial')}), by its mean {setting(other.level)} ({_amount(view, other.mean)}, "
+        f"{count(other.n, 'trial')}). {leader.n} of all these trials taken at random have "
+        f"{_amount(view, leader.expected_best)} at best on average, {other.n} have "
+        f"{_amount(view, other.expected_best)}: bests of unequal groups do not compare."
+    )
+    levels = [{field: getattr(level, field) for field in LevelBest.__slots__} for level in group.levels]
+    evidence = {"by_best": group.by_best, "by_mean": group.by_mean, "p_best_is_there": group.p, "levels": levels}
+    return _finding("group_best", group.key, sentence, "info", evidence, "Compare means, not bests.")
 
 
 def _of_drifts(view: View, links: Sequence[Link]) -> list[Finding]:
@@ -353,6 +357,14 @@ def _sheets(view: View, found: Confounds) -> tuple[Sheet, ...]:
     return tuple(sheets)
 
 
+def _title(links: Sequence[Link]) -> str:
+    sure = [link for link in links if link.is_sure]
+    if not sure:
+        return "No two parameters moved together beyond chance"
+    rest = f" and {count(len(sure) - 1, 'more pair')}" if len(sure) > 1 else ""
+    return f"{sure[0].a} and {sure[0].b}{rest} moved together"
+
+
 def _figures(view: View, links: Sequence[Link]) -> tuple[GridFigure, ...]:
     if not links:
         return ()
@@ -361,8 +373,9 @@ def _figures(view: View, links: Sequence[Link]) -> tuple[GridFigure, ...]:
     grid = tuple(tuple(values.get(frozenset((a, b))) if a != b else None for b in keys) for a in keys)
     figure = GridFigure(
         name="confounded_parameters",
-        title="Which parameters moved together",
-        caption="Spearman's rho with its sign; Cramér's V and the correlation ratio have none. Empty: not tested.",
+        title=_title(links),
+        caption="Numbers by Spearman's ρ, with its sign; choices by Cramér's V, a number and a choice by the "
+        "correlation ratio, from 0 to 1. Empty: not tested.",
         rows=tuple(keys),
         columns=tuple(keys),
         values=grid,

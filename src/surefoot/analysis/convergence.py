@@ -230,19 +230,21 @@ def _of_so_far(view: View, found: BestSoFar) -> tuple[Finding, ...]:
     best = view.trials[found.found_at]
     amount = _amount(view, float(found.best[-1]))
     sentence = (
-        f"The best, {amount}, came as number {found.found_at + 1} of {count(view.n, 'complete trial')} ({best.name}), "
-        f"the last of {count(len(found.improved), 'improvement')}"
+        f"The best, {amount}, came with trial {best.name}, number {found.found_at + 1} of "
+        f"{count(view.n, 'complete trial')}"
     )
     if found.waited == 0:
-        sentence += "; it is the latest trial: the search was still improving when it ended."
+        sentence += "; it is the last: the search was still improving when it ended."
     else:
         sentence += (
-            f"; {count(found.waited, 'trial')} since then brought none. In a random order of the trials the wait would "
-            f"be as long with probability {number(found.p_waited, 2)}"
+            f"; {count(found.waited, 'trial')} since then brought no better one. In a random order of the same "
+            f"trials the wait would be as long with probability {number(found.p_waited, 2)}: "
         )
         is_long = found.p_waited < LEVEL
         sentence += (
-            ": the later trials are less good." if is_long else ": that does not show that improvement has ended."
+            "the later trials were less good than the earlier."
+            if is_long
+            else "it does not show that improvement ended."
         )
     evidence = {
         "best": float(found.best[-1]),
@@ -256,14 +258,15 @@ def _of_so_far(view: View, found: BestSoFar) -> tuple[Finding, ...]:
     }
     next_best = _amount(view, found.next_best)
     ahead = (
-        f"The next {found.ahead} trials, were they like these, would come to {next_best} at best on average; with "
-        f"probability {number(found.p_next, 2)} one would be a new best."
+        f"{found.ahead} more trials like these would come to {next_best} at best on average, with a chance of "
+        f"{percent(found.p_next)} of a new best."
     )
     told = {"ahead": found.ahead, "next_best": found.next_best, "p_next": found.p_next}
     if found.drift and found.drift[1] < LEVEL and found.drift[0] > 0:
         rho, p = found.drift
         ahead += (
-            f" But later trials were better (Spearman {number(rho, 2)}, {p_phrase(p)}): they may do better than that."
+            f" But later trials were better (Spearman's ρ with the order, as a gain: {number(rho, 2)}, {p_phrase(p)}): "
+            "the next may do better than that."
         )
         told |= {"drift": rho, "p_drift": p}
     return (
@@ -276,8 +279,8 @@ def _of_hours(view: View, found: Hours) -> tuple[Finding, ...]:
     after = found.hours - found.found_after
     unsaid = f" ({count(found.unsaid, 'trial')} did not say)" if found.unsaid else ""
     sentence = (
-        f"The trials took {duration(3600 * found.hours)} of training{unsaid}; the best was done after "
-        f"{duration(3600 * found.found_after)}, and {percent(after / found.hours)} of the time came later."
+        f"The best was done after {duration(3600 * found.found_after)} of the training{unsaid}; "
+        f"{percent(after / found.hours)} of the time came later."
     )
     evidence = {"hours": found.hours, "found_after_hours": found.found_after, "unsaid": found.unsaid}
     early = view.gains[found.spent <= found.hours / 2]
@@ -285,7 +288,8 @@ def _of_hours(view: View, found: Hours) -> tuple[Finding, ...]:
         gained = float(view.gains.max() - early.max())
         half = _amount(view, view.metric.sign * float(early.max()))
         difference = f"{number(gained)}{view.metric.difference_unit}"
-        sentence += f" Half of the time had given {half}; the other half improved it by {difference}."
+        if gained > 0:
+            sentence += f" Half of the time had given {half}; the other half improved it by {difference}."
         evidence |= {"best_after_half": view.metric.sign * float(early.max()), "gained_after_half": gained}
     return (Finding(rule="convergence.hours", subject=view.metric.name, sentence=sentence, evidence=evidence),)
 
@@ -444,10 +448,16 @@ def _best_figure(view: View, found: BestSoFar, y: Axis) -> PanelsFigure:
     panel = Panel(title="", x=Axis(label="complete trials"), y=y, points=(trials,), lines=lines)
     return PanelsFigure(
         name="best_so_far",
-        title="The best so far",
+        title=_best_title(view, found),
         caption="Where the line rises above that of the same trials in random order, the search found the best early.",
         panels=(panel,),
     )
+
+
+def _best_title(view: View, found: BestSoFar) -> str:
+    if found.waited == 0:
+        return "The last trial was the best: the search was still improving"
+    return f"The best came with trial {found.found_at + 1} of {view.n}"
 
 
 def _curves_figure(view: View, curve: str, y: Axis) -> PanelsFigure:
@@ -460,8 +470,8 @@ def _curves_figure(view: View, curve: str, y: Axis) -> PanelsFigure:
     ]
     return PanelsFigure(
         name="curves",
-        title=f"{curve} of the best and the worst trials",
-        caption=f"The {len(best)} best and the {len(worst)} worst trials that have a curve.",
+        title=f"How {curve} went in the {len(best)} best and the {len(worst)} worst trials",
+        caption="Of the trials that have a curve.",
         panels=tuple(panels),
     )
 

@@ -62,7 +62,7 @@ def direction_section(view: View, found: Directions | None = None) -> Section:
     if view.values.min() == view.values.max():
         return _silent(f"all {view.n:,} complete trials have the same {view.metric.name}")
     found = directions(view) if found is None else found
-    figure = slices(view, [row.key for row in _by_q(found)])
+    figure = slices(view, [row.key for row in _by_q(found)], [row.key for row in found.shown])
     return Section(
         key="direction",
         title=TITLE,

@@ -21,6 +21,7 @@ from surefoot.run import Metric
 
 LARGE_RHO = 0.4
 WEAK_RHO = 0.2
+LEANS_BELOW = 0.1
 MOST_NAMED = 12
 MOST_LEVELS_NAMED = 8
 MOST_LEVELS_KEPT = 30
@@ -100,7 +101,9 @@ def _leaders(row: ChoiceDirection) -> Finding:
     sentence = f"{_where(row)}{row.name}: {said}.{_sizes(row.levels)}{_pair(row)}"
     if row.q_value is not None and row.q_value >= SHOWN_BELOW:
         sentence += f" No difference between the values is shown ({_tested(row)})."
-    severity: Severity = "warning" if row.best_by_max != row.best_by_mean else "info"
+    # In every other study of nothing some level leads by its best trial only: it misleads where trials lean against it.
+    leans = row.pair is not None and row.pair.p_perm < LEANS_BELOW and row.pair.first != row.best_by_max
+    severity: Severity = "warning" if leans else "info"
     return _finding("direction.best_trial", row, sentence, severity=severity, advice=BY_MEAN)
 
 
@@ -108,8 +111,7 @@ def _few(row: NumberDirection) -> Finding:
     assert row.rho is not None and row.p_perm is not None
     sentence = (
         f"{_where(row)}{row.name} has ρ = {words.signed(row.rho, 2)}, but over {words.count(row.n, 'trial')} only: "
-        f"by chance alone one as large comes in {_share(row.p_perm)} of cases ({_tested(row)}). "
-        "No direction is shown."
+        f"chance alone gives one as large in {_share(row.p_perm)} of cases ({_tested(row)}). No direction is shown."
     )
     return _finding("direction.few", row, sentence, severity="warning", advice=f"Do not rank {row.name} by its ρ.")
 

@@ -11,9 +11,9 @@ from surefoot.analysis.exposure import Exposure
 from surefoot.analysis.figure import Axis, Panel, PanelsFigure, Points
 from surefoot.analysis.shares import LevelShare, RangeShare
 from surefoot.stats.enrichment import most_by_chance
-from surefoot.words import setting
+from surefoot.words import count, listing, setting
 
-MOST_PANELS, MOST_LEVELS, MOST_STEPS = 12, 10, 200
+MOST_PANELS, MOST_LEVELS, MOST_STEPS, MOST_NAMED = 12, 10, 200, 3
 SHARE = Axis(label="share of trials")
 REACH = Axis(label="share of trials up to here")
 
@@ -34,16 +34,27 @@ def elite_panels(
     drawn.sort(key=lambda entry: entry[0])
     if not drawn:
         return ()
-    left_out = f" {len(drawn) - MOST_PANELS} parameters with a larger p are not drawn." * (len(drawn) > MOST_PANELS)
+    rest = len(drawn) - MOST_PANELS
+    left_out = f" {count(rest, 'parameter')} with a larger p {'is' if rest == 1 else 'are'} not drawn." * (rest > 0)
     figure = PanelsFigure(
         name="elites",
-        title="The elites against what was tried",
+        title=_title(levels, ranges),
         caption=f"Shares of the {len(rows)} elites and of the {len(exposed.trials)} started trials. Where both are "
         "alike, the elites are where the trials are. Up to the faint mark chance alone reaches in 19 of 20 draws; "
         "it allows for one level, not for all that are shown." + left_out,
         panels=tuple(panel for _, panel in drawn[:MOST_PANELS]),
     )
     return (figure,)
+
+
+def _title(levels: Sequence[LevelShare], ranges: Sequence[RangeShare]) -> str:
+    """What the panels show, in a sentence."""
+    keys = [level.key for level in levels if level.is_evidence] + [span.key for span in ranges if span.is_evidence]
+    keys = list(dict.fromkeys(keys))
+    if not keys:
+        return "The best trials share nothing beyond what was tried most"
+    named = listing(keys) if len(keys) <= MOST_NAMED else f"{len(keys)} parameters"
+    return f"The best trials share more than chance explains in {named}"
 
 
 def _level_panel(column: Column, shares: Sequence[LevelShare]) -> Panel:

@@ -29,7 +29,7 @@ FEWEST = 8
 FEWEST_INDEPENDENT = 12
 # From this share of the elites on, a person would fix the level.
 AGREEMENT = 0.75
-MOST_ENRICHED, MOST_NAMED = 3, 5
+MOST_ENRICHED, MOST_NAMED, MOST_SHARED = 3, 5, 6
 TITLE = "What the best trials share"
 
 
@@ -120,8 +120,9 @@ def elites_section(view: View, found: Elites) -> Section:
     if silence:
         return Section(key="elites", title=TITLE, not_applicable=silence)
     findings = [*_about_the_elites(view, found)]
-    for column in view.columns:
-        findings += _about_levels(view, found, column)
+    told = [_about_levels(view, found, column) for column in view.columns]
+    findings += _about_agreement(view, found)
+    findings += [finding for some in told for finding in some]
     return Section(
         key="elites",
         title=TITLE,
@@ -234,20 +235,61 @@ def _about_levels(view: View, found: Elites, column: Column) -> list[Finding]:
     if enriched:
         return [_enriched(view, found, column, level) for level in enriched[:MOST_ENRICHED]]
     level = max(levels, key=lambda level: (level.k, -level.p))
-    if level.share < AGREEMENT:
+    if level.share < AGREEMENT or level.k == level.n_elite:
         return []
-    exceptions = _exceptions(view, found, column, level)
-    limit = "" if level.is_testable else " With so many trials on that level no count of elites could have been."
+    verdict = " That is no evidence for it."
+    if level.is_testable and level.p < LEVEL:
+        verdict = f" Corrected for all levels tested it is not shown ({_q_phrase(level.q)})."
     return [
         Finding(
-            rule="elites.exceptions" if exceptions else "elites.convergence",
+            rule="elites.exceptions",
             subject=column.key,
-            sentence=_counted(column, level) + ". That is no evidence for it." + limit + exceptions,
-            severity="info" if exceptions else "warning",
+            sentence=_counted(column, level) + "." + verdict + _exceptions(view, found, column, level),
             evidence=_evidence(level),
             advice=f"Do not fix {column.parameter.name} on this; compare its levels on paired seeds.",
         )
     ]
+
+
+def _about_agreement(view: View, found: Elites) -> list[Finding]:
+    """One finding for all levels that every elite has and that are no evidence for it."""
+    enriched = {level.key for level in found.levels if level.is_evidence}
+    shared = [k for k in found.levels if k.k == k.n_elite >= 2 and k.key not in enriched]
+    if not shared:
+        return []
+    said = []
+    for level in shared:
+        column = view.column(level.key)
+        where = f"where {column.condition}, " if column.condition else ""
+        first = level is shared[0]
+        tried = (
+            f"{level.tried} of the {level.started} trials tried did" if first else f"{level.tried} of {level.started}"
+        )
+        chance = f"chance alone gives that in {_draws(level.p)}" if first else _draws(level.p).removesuffix(" of draws")
+        said.append(f"{where}{column.parameter.name} {setting(level.level)} ({tried}: {chance})")
+    if len(said) > MOST_SHARED:
+        said = [*said[:MOST_SHARED], f"{len(said) - MOST_SHARED} more"]
+    is_one = len(shared) == 1
+    verdict = "That is no evidence for it." if is_one else "None of that is evidence for them."
+    if any(level.is_testable and level.p < LEVEL for level in shared):
+        least = min(level.q for level in shared)
+        verdict = f"Corrected for all levels tested, none of that is shown to be more than chance ({_q_phrase(least)})."
+    return [
+        Finding(
+            rule="elites.convergence",
+            subject=listing([level.key for level in shared]),
+            sentence=f"All {shared[0].n_elite} elites used {listing(said)}. {verdict}",
+            severity="warning",
+            evidence={level.key: _evidence(level) for level in shared},
+            advice=f"Do not fix {'it' if is_one else 'them'} on this; compare {'its' if is_one else 'their'} levels on "
+            "paired seeds.",
+        )
+    ]
+
+
+def _draws(p: float) -> str:
+    """How often chance alone does it: "19 % of draws"."""
+    return f"{percent(p)} of draws" if p >= 0.01 else f"fewer than 1 of 100 draws ({p_phrase(p)})"
 
 
 def _enriched(view: View, found: Elites, column: Column, level: LevelShare) -> Finding:
@@ -277,14 +319,10 @@ def _enriched(view: View, found: Elites, column: Column, level: LevelShare) -> F
 def _counted(column: Column, level: LevelShare) -> str:
     """ "5 of the 5 elites used norm batch; 15 of the 20 trials tried did: chance alone gives that in 19 % of draws"."""
     where = f" where {column.condition}" if column.condition else ""
-    if level.p >= 0.01:
-        chance = f"in {percent(level.p)} of draws"
-    else:
-        chance = f"in fewer than 1 of 100 draws ({p_phrase(level.p)})"
     return (
         f"{level.k} of the {level.n_elite} elites{where} used {column.parameter.name} {setting(level.level)}; "
         f"{level.tried} of the {level.started} trials tried{' there' if where else ''} did: chance alone gives "
-        f"{'that' if level.k == level.n_elite else 'that or more'} {chance}"
+        f"{'that' if level.k == level.n_elite else 'that or more'} in {_draws(level.p)}"
     )
 
 

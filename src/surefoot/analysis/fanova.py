@@ -13,6 +13,8 @@ from surefoot.analysis.forest import Forest, Places, Tree
 
 # What differs by less, of its size, differs by rounding alone.
 ROUNDING = 1e-12
+# With more leaves than this it is quicker to sum over the cells of one pair after the other.
+FEW_LEAVES = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,20 +63,17 @@ def variance_shares(forest: Forest, pairs: Sequence[tuple[int, int]] = ()) -> Sh
     Source: Hutter, Hoos and Leyton-Brown (2014), "An efficient approach for assessing hyperparameter
     importance", ICML, algorithm 2 and equation 6.
     """
-    count = len(forest.axes)
-    measured = [_measured(forest, tree) for tree in forest.trees]
+    measured = _all_measured(forest)
     varied = [m for m in measured if m.variance > 0]
-    mains = np.zeros((len(varied), count))
-    both = np.zeros((len(varied), len(pairs)))
-    for t, tree in enumerate(varied):
-        alone = [float(widths @ line**2) for widths, line in zip(tree.widths, _lines(tree), strict=True)]
-        mains[t] = np.array(alone) / tree.variance
-        for k, (a, b) in enumerate(pairs):
-            together = float(tree.widths[a] @ _sheet(tree, a, b) ** 2 @ tree.widths[b])
-            # What rounding leaves below 0 is 0.
-            both[t, k] = max(together - alone[a] - alone[b], 0.0) / tree.variance
+    alone = np.array([_alone(m) for m in varied]).reshape(len(varied), len(forest.axes))
+    both = np.array([_together(m, pairs) for m in varied]).reshape(len(varied), len(pairs))
+    sizes = np.array([m.variance for m in varied])[:, None]
+    a, b = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    # What rounding leaves below 0 is 0.
+    both = np.maximum(both - alone[:, a] - alone[:, b], 0.0) / sizes
+    mains = alone / sizes
     return Shares(
-        mains=mains.mean(axis=0) if varied else np.zeros(count),
+        mains=mains.mean(axis=0) if varied else np.zeros(len(forest.axes)),
         pairs=both.mean(axis=0) if varied else np.zeros(len(pairs)),
         per_tree_mains=mains,
         per_tree_pairs=both,
@@ -89,8 +88,7 @@ def main_marginal(forest: Forest, axis: int, places: Floats) -> tuple[Floats, Fl
     """
     at = forest.ground.ranked(axis, places)
     found = []
-    for tree in forest.trees:
-        measured = _measured(forest, tree)
+    for tree, measured in zip(forest.trees, _all_measured(forest), strict=True):
         found.append(measured.level + _line(measured, axis)[_cells(tree, axis, at)])
     return _over_trees(forest, found, at.shape)
 
@@ -113,8 +111,7 @@ def pair_marginal_at(forest: Forest, a: int, b: int, x_places: Floats, y_places:
 
 def _level_sheets(forest: Forest, a: int, b: int) -> Iterator[tuple[Tree, Floats]]:
     """Every tree with its marginal over two axes, in the forest's scale about its centre."""
-    for tree in forest.trees:
-        measured = _measured(forest, tree)
+    for tree, measured in zip(forest.trees, _all_measured(forest), strict=True):
         yield tree, measured.level + _sheet(measured, a, b)
 
 
@@ -123,23 +120,39 @@ def _over_trees(forest: Forest, found: list[Floats], shape: tuple[int, ...]) -> 
     return forest.centre + forest.scale * each.mean(axis=0), forest.scale * each.std(axis=0)
 
 
-def _measured(forest: Forest, tree: Tree) -> _Measured:
-    below = [axis.share_below(edges) for axis, edges in zip(forest.axes, tree.edges, strict=True)]
-    for share in below:
-        share[0], share[-1] = 0.0, 1.0
-    parts = np.stack([s[tree.last[:, j]] - s[tree.first[:, j]] for j, s in enumerate(below)], axis=1)
+def _all_measured(forest: Forest) -> list[_Measured]:
+    """Every tree of the forest measured; the edges of all trees along an axis are, together."""
+    if not forest.trees:
+        return []
+    below: list[list[Floats]] = []
+    for j, axis in enumerate(forest.axes):
+        ends = np.cumsum([len(tree.edges[j]) for tree in forest.trees])
+        share = axis.share_below(np.concatenate([tree.edges[j] for tree in forest.trees]))
+        share[ends - 1] = 1.0
+        share[0], share[ends[:-1]] = 0.0, 0.0
+        below.append(np.split(share, ends[:-1]))
+    return [_measured(forest, tree, own) for tree, own in zip(forest.trees, zip(*below, strict=True), strict=True)]
+
+
+def _measured(forest: Forest, tree: Tree, below: Sequence[Floats]) -> _Measured:
+    """The tree under the measure; `below` is that of what lies below each of its edges, by axis."""
+    every = np.concatenate(below)
+    sizes = [len(share) for share in below]
+    starts = np.cumsum(sizes) - sizes
+    parts = every[tree.last + starts] - every[tree.first + starts]
     weights = parts.prod(axis=1)
+    values, first, last = (tree.values - forest.centre) / forest.scale, tree.first, tree.last
     # Splits outside of a declared range, or between two values of a grid, leave leaves that hold nothing.
-    held = weights > 0
-    weights, values = weights[held], (tree.values[held] - forest.centre) / forest.scale
+    if not (held := weights > 0).all():
+        weights, parts, values, first, last = weights[held], parts[held], values[held], first[held], last[held]
     level = float(weights @ values)
     values = values - level
     varies = np.abs(values).max(initial=0.0) > ROUNDING * max(abs(forest.centre) / forest.scale, 1.0)
     return _Measured(
-        first=tree.first[held],
-        last=tree.last[held],
-        widths=tuple(np.diff(share) for share in below),
-        parts=parts[held],
+        first=first,
+        last=last,
+        widths=tuple(share[1:] - share[:-1] for share in below),
+        parts=parts,
         weights=weights,
         values=values,
         level=level,
@@ -157,15 +170,38 @@ def _line(tree: _Measured, axis: int) -> Floats:
     return found
 
 
-def _lines(tree: _Measured) -> Iterator[Floats]:
-    """The marginals along all axes: those of `_line`, found together."""
-    sizes = [len(widths) + 1 for widths in tree.widths]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+def _alone(tree: _Measured) -> Floats:
+    """The variance of the marginal along each axis: those of `_line`, found together."""
+    sizes = np.array([len(widths) + 1 for widths in tree.widths])
+    starts, size = np.cumsum(sizes) - sizes, int(sizes.sum())
     height = ((tree.weights * tree.values)[:, None] / tree.parts).ravel()
-    begun = np.bincount((tree.first + starts[:-1]).ravel(), weights=height, minlength=starts[-1])
-    ended = np.bincount((tree.last + starts[:-1]).ravel(), weights=height, minlength=starts[-1])
+    begun = np.bincount((tree.first + starts).ravel(), weights=height, minlength=size)
+    ended = np.bincount((tree.last + starts).ravel(), weights=height, minlength=size)
     change = begun - ended
-    return (np.cumsum(change[start : start + size - 1]) for start, size in zip(starts, sizes, strict=False))
+    lines = (np.cumsum(change[start : start + size - 1]) for start, size in zip(starts, sizes, strict=True))
+    return np.array([widths @ line**2 for widths, line in zip(tree.widths, lines, strict=True)])
+
+
+def _together(tree: _Measured, pairs: Sequence[tuple[int, int]]) -> Floats:
+    """The variance of the marginal over each pair of axes, their own included."""
+    if len(tree.weights) > FEW_LEAVES:
+        each = (tree.widths[a] @ _sheet(tree, a, b) ** 2 @ tree.widths[b] for a, b in pairs)
+        return np.fromiter(each, dtype=float, count=len(pairs))
+    if not pairs:
+        return np.zeros(0)
+    # All sheets in one product: of few leaves, every one can be held against each cell of every axis.
+    sizes = np.array([len(widths) for widths in tree.widths])
+    starts = np.cumsum(sizes) - sizes
+    axis = np.repeat(np.arange(len(sizes)), sizes)
+    cell = np.arange(len(axis)) - starts[axis]
+    inside = (tree.first[:, axis] <= cell) & (cell < tree.last[:, axis])
+    density = inside / tree.parts[:, axis]
+    sheets = ((tree.weights * tree.values)[:, None] * density).T @ density
+    widths = np.concatenate(tree.widths)
+    explained = sheets**2 * widths[:, None] * widths
+    whole = np.add.reduceat(np.add.reduceat(explained, starts, axis=0), starts, axis=1)
+    found: Floats = whole[tuple(np.array(pairs, dtype=np.int64).T)]
+    return found
 
 
 def _sheet(tree: _Measured, a: int, b: int) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 
 from surefoot.analysis.chance import ALPHA
 from surefoot.analysis.column import columns_of
+from surefoot.analysis.crossing import Crossing
 from surefoot.analysis.figure import Axis, Bar, BarsFigure
 from surefoot.analysis.ped_anova import PedAnova, ped_anova
 from surefoot.analysis.section import Section, Sheet
@@ -25,6 +26,7 @@ __all__ = ["Fit", "Importance", "ImportanceRow", "PairRow", "importance", "impor
 DEAD_SHARE = 0.02
 DEAD_TRIALS = 100
 MOST_BARS = 20
+MOST_IN_TITLE = 3
 TITLE = "Which parameters matter"
 HEADERS = (
     "parameter", "importance", "sd", "method", "n", "condition", "ci_low", "ci_high", "null", "p", "is_real", "flags",
@@ -64,7 +66,8 @@ class ImportanceRow:
 class Importance:
     """Rows from the largest share to the smallest, stratum by stratum: all trials, then each condition's.
 
-    `pairs` are the strongest of each stratum, `fits` its forests; `n_pruned` trials stand in none of them.
+    `pairs` are the strongest of each stratum, `fits` its forests, `crossings` what pairs do to what these leave
+    unexplained; `n_pruned` trials stand in none of them.
     """
 
     rows: tuple[ImportanceRow, ...]
@@ -72,6 +75,7 @@ class Importance:
     fits: tuple[Fit, ...]
     n_top: int
     n_pruned: int
+    crossings: tuple[Crossing, ...] = ()
 
     def fit(self, condition: str) -> Fit | None:
         """The forest of that condition, if there is one."""
@@ -88,14 +92,23 @@ def importance(view: View) -> Importance:
     rows: list[ImportanceRow] = []
     pairs: list[PairRow] = []
     fits: list[Fit] = []
+    crossed: list[Crossing] = []
     n_top = 0
     for here in parts:
         found, ped = weighed(here, families, rng), _ped(here, rng)
         rows += _rows(here, found, ped)
         pairs += found.pairs
+        crossed += [dataclasses.replace(c, p=min(1.0, families * c.p)) for c in found.crossings]
         fits += [found.fit] if here.columns else []
         n_top = n_top or ped.n_top
-    return Importance(rows=tuple(rows), pairs=tuple(pairs), fits=tuple(fits), n_top=n_top, n_pruned=len(pruned))
+    return Importance(
+        rows=tuple(rows),
+        pairs=tuple(pairs),
+        fits=tuple(fits),
+        n_top=n_top,
+        n_pruned=len(pruned),
+        crossings=tuple(crossed),
+    )
 
 
 def _ped(here: Part, rng: np.random.Generator) -> PedAnova:
@@ -141,7 +154,7 @@ def _row(key: str, j: int, found: Weighed, ped: PedAnova) -> ImportanceRow:
 
 def _is_dead(row: ImportanceRow, found: Weighed) -> bool:
     """Not beyond chance, explaining next to nothing at most, alone and in twos, in a forest that predicts."""
-    is_in_a_pair = any(pair.is_real for pair in found.pairs if row.key in (pair.a, pair.b))
+    is_in_a_pair = any(pair.is_real for pair in found.pairs if row.key in (pair.a, pair.b)) or row.key in found.crossed
     is_small = row.interval[1] <= DEAD_SHARE and row.p is not None and row.p > ALPHA
     return is_small and row.n >= DEAD_TRIALS and found.fit.predicts > 0 and not is_in_a_pair
 
@@ -178,7 +191,8 @@ def importance_section(view: View, found: Importance) -> Section:
         title=TITLE,
         findings=(*findings, *_left_out(found), *_pruned(found)),
         sheets=(_sheet(found),),
-        figures=tuple(_bars(fit, found, place) for place, fit in enumerate(found.fits)),
+        # Below the trials that are needed a bar would be read for what nobody knows.
+        figures=tuple(_bars(fit, found, place) for place, fit in enumerate(found.fits) if fit.is_trusted),
         note=_note(found),
     )
 
@@ -204,7 +218,7 @@ def _findings_of(fit: Fit, rows: Sequence[ImportanceRow]) -> Iterator[Finding]:
                 evidence=_evidence(row),
             )
     unseen = [r for r in rows if not r.is_real and not r.flags]
-    if unseen and fit.is_trusted:
+    if unseen and fit.is_trusted and fit.predicts > 0:
         be = "is" if len(unseen) == 1 else "are"
         yield Finding(
             rule="importance.not_shown",
@@ -214,14 +228,18 @@ def _findings_of(fit: Fit, rows: Sequence[ImportanceRow]) -> Iterator[Finding]:
             advice="Not shown is not the same as without effect: more trials may show one.",
         )
     if dead := [r for r in rows if "dead" in r.flags]:
-        are = "are as good as dead: none is" if len(dead) > 1 else "is as good as dead: it is not"
+        are = "do next to nothing alone: none is" if len(dead) > 1 else "does next to nothing alone: it is not"
+        most = percent_of(max(r.interval[1] for r in dead))
         yield Finding(
             rule="importance.dead",
             subject=listing([r.key for r in dead]),
-            sentence=f"{listing([r.key for r in dead])} {are} beyond chance{where}, and over {fit.n:,} trials "
-            f"explains at most {percent_of(max(r.interval[1] for r in dead))} of the variance.",
+            sentence=f"{listing([r.key for r in dead])} {are} beyond chance{where}, and none explains more than {most} "
+            f"of the variance over {fit.n:,} trials. No sign was found that {'one' if len(dead) > 1 else 'it'} matters "
+            "together with another either.",
             evidence={r.key: _evidence(r) for r in dead},
-            advice="Fix them where it is cheapest, if nothing else speaks for them.",
+            advice="Fix them where it is cheapest, if nothing else speaks for them."
+            if len(dead) > 1
+            else "Fix it where it is cheapest, if nothing else speaks for it.",
         )
 
 
@@ -234,7 +252,7 @@ def _trust(fit: Fit) -> Finding:
         return Finding(
             rule="importance.few_trials",
             subject=fit.condition,
-            severity="warning",
+            severity="info" if fit.condition else "warning",
             sentence=f"{where or 'T'}{'t' if where else ''}here {'is' if fit.n == 1 else 'are'} "
             f"{count(fit.n, 'complete trial')} for {count(fit.parameters, 'parameter')}; "
             f"no importance is trusted below {fit.needed}, and none is called real.",
@@ -245,19 +263,19 @@ def _trust(fit: Fit) -> Finding:
         return Finding(
             rule="importance.predicts_nothing",
             subject=fit.condition,
-            severity="warning",
-            sentence=f"{where or 'A'}{'a' if where else ''} forest on {fit.n:,} trials predicts nothing "
-            f"of a trial that it did not see (R² {number(fit.predicts, 2)}): its shares describe noise, "
-            "and none is called real.",
+            severity="info" if fit.condition else "warning",
+            sentence=f"{where or 'N'}{'n' if where else ''}o parameter is shown to matter: a random forest fitted to "
+            f"{fit.n:,} trials predicts those that it did not see no better than their mean would "
+            f"(R² {number(fit.predicts, 2)}), so that its shares describe noise.",
             evidence=evidence,
-            advice="More trials, or more seeds a trial, may show what matters.",
+            advice="That is not to say that none matters: more trials, or more seeds a trial, may show what does.",
         )
     return Finding(
         rule="importance.forest",
         subject=fit.condition,
-        sentence=f"{where or 'A'}{'a' if where else ''} forest explains {percent(fit.predicts)} of the variance "
-        f"of trials that it did not see. Of what it believes, parameters alone make up {percent(fit.mains)}, "
-        f"pairs of them {percent(fit.pairs)}, and {percent(fit.rest)} is in neither.",
+        sentence=f"{where or 'A'}{'a' if where else ''} random forest explains {percent(fit.predicts)} of the "
+        f"variance of trials that it did not see. Of its own predictions' variance, single parameters explain "
+        f"{percent(fit.mains)}, pairs {percent(fit.pairs)}, and {percent(fit.rest)} takes more.",
         evidence=evidence,
     )
 
@@ -368,12 +386,24 @@ def _bars(fit: Fit, found: Importance, place: int) -> BarsFigure:
     more = f" The {len(rows) - MOST_BARS} smallest are not drawn." if len(rows) > MOST_BARS else ""
     return BarsFigure(
         name="importance" if place == 0 else f"importance_{place}",
-        title=f"Share of the variance where {fit.condition}" if fit.condition else "Share of the variance",
-        caption=f"Functional ANOVA over {count(fit.n, 'trial')}, with 95 % intervals; "
-        f"the mark is what chance alone reaches.{more}",
+        title=_title(fit, rows),
+        caption=f"The share of the variance that each explains alone: functional ANOVA over "
+        f"{count(fit.n, 'trial')}, with 95 % intervals. "
+        f"The mark is what chance alone reaches in one study of twenty.{more}",
         axis=Axis(label="share of the variance"),
         bars=bars,
     )
+
+
+def _title(fit: Fit, rows: Sequence[ImportanceRow]) -> str:
+    """What the bars show, in a sentence."""
+    where = f"Where {fit.condition}, " if fit.condition else ""
+    real = [row.key for row in rows if row.is_real]
+    if not real:
+        return f"{where or 'N'}{'n' if where else ''}o parameter is shown to explain more than chance"
+    verb = "explains" if len(real) == 1 else "explain"
+    named = listing(real) if len(real) <= MOST_IN_TITLE else f"{len(real)} parameters"
+    return f"{where}{named} {verb} more of the variance than chance does"
 
 
 def _evidence(row: ImportanceRow) -> dict[str, object]:

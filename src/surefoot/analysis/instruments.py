@@ -294,12 +294,14 @@ def _of_dependence(view: View, instrument: Instrument) -> tuple[Finding, ...]:
     values = listing([number(r.value) for r in first])
     levels = listing([setting(r.level) for r in first])
     others = f", and as exactly on {listing(found.rivals)}" if found.rivals else ""
-    told = f"Trials with identical results in every group have {name} {values} at {found.key} {levels}"
+    told = f"rials with identical results in every group have {name} {values} at {found.key} {levels}"
     if instrument.depends_on:
-        sentence = f"{told}, without exception in {count(found.n, 'trial')}: the metric depends on {found.key}{others}."
+        sentence = (
+            f"The metric depends on {found.key}{others}: t{told}, without exception in {count(found.n, 'trial')}."
+        )
     else:
         sentence = (
-            f"{told}. {count(found.n, 'trial')} are too few to rule chance out ({p_phrase(found.p)}), "
+            f"T{told}. {count(found.n, 'trial')} are too few to rule chance out ({p_phrase(found.p)}), "
             f"but the metric may depend on {found.key}."
         )
     evidence = {
@@ -392,14 +394,14 @@ def _of_collapse(view: View, instrument: Instrument) -> tuple[Finding, ...]:
     n = sum(c.n for c in instrument.collapsed)
     if n < max(2, REPEATED_SHARE * view.n):
         return ()
-    groups = listing([f"{c.group} ({c.n})" for c in instrument.collapsed])
+    groups = listing([f"{c.group} in {c.n}" for c in instrument.collapsed])
     sentence = (
-        f"{n} of {count(view.n, 'trial')} had one group wholly right and every other wholly wrong: {groups}. "
-        f"So answers a predictor that always says the same."
+        f"{n} of {count(view.n, 'trial')} had one group wholly right and every other wholly wrong ({groups}): "
+        f"they give one answer to everything."
     )
     evidence = {"n": n, "of": view.n, "groups": {c.group: c.n for c in instrument.collapsed}}
     severity = "critical" if n >= REPEATED_LOUDLY * view.n else "warning"
-    advice = "Their parameters are compared by what learned nothing; find out first why they do not learn."
+    advice = "Find out first why they do not learn: what learned nothing says nothing of its settings."
     return (_finding("collapsed", view.metric.name, sentence, severity, evidence, advice),)
 
 
@@ -475,8 +477,9 @@ def _figures(view: View, instrument: Instrument) -> tuple[PanelsFigure, ...]:
     panel = Panel(title="", x=Axis(label=f"{heading} per example"), y=Axis(label=heading), points=tuple(points))
     figure = PanelsFigure(
         name="metric_per_example",
-        title=f"{view.metric.name} depends on {key}",
-        caption="The same results per example come to different values.",
+        title=f"The same results come to another {view.metric.name} where {key} differs",
+        caption=f"{heading} as recorded over the same metric computed per example: were it free of {key}, trials "
+        "above each other would stand at one height.",
         panels=(panel,),
     )
     return (figure,)

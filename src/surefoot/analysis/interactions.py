@@ -11,6 +11,7 @@ import numpy as np
 
 from surefoot.analysis.chance import ALPHA, TREES
 from surefoot.analysis.column import Column, Floats, Integers
+from surefoot.analysis.crossing import Crossing
 from surefoot.analysis.fanova import pair_marginal, pair_marginal_at
 from surefoot.analysis.figure import Axis, SurfaceFigure
 from surefoot.analysis.forest import ForestAxis, fit_forest
@@ -20,11 +21,12 @@ from surefoot.analysis.strata import Stratum, encoded, possible_levels, strata_o
 from surefoot.analysis.view import View
 from surefoot.analysis.weighing import PAIR_TRIALS, why_left_out
 from surefoot.finding import Finding
-from surefoot.words import listing, number, percent, setting, unit_of
+from surefoot.words import decimals_of, listing, number, p_phrase, percent, setting, unit_of
 
 TITLE = "Which parameters act together"
 FEWEST_TRIALS = 10
 MOST_SURFACES = 3
+MOST_CROSSED = 3
 GRID = 25
 # A surface of a thousand trials looks like one of ten thousand, and takes a tenth of the time.
 MOST_ROWS = 1_000
@@ -66,15 +68,31 @@ class Surface:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interactions:
-    """The strongest pairs, those beyond chance first, and at most three surfaces, of the weightiest pairs first."""
+    """The strongest pairs, those beyond chance first, and at most three surfaces, of the weightiest pairs first.
+
+    `blind` are the conditions, "" for all trials, whose forest predicts nothing of trials that it did not see.
+    """
 
     pairs: tuple[PairRow, ...]
     surfaces: tuple[Surface, ...]
+    crossings: tuple[Crossing, ...] = ()
+    blind: frozenset[str] = frozenset()
 
     @property
     def real(self) -> tuple[PairRow, ...]:
-        """The pairs that are shown to interact."""
+        """The pairs that the forest shows to interact."""
         return tuple(pair for pair in self.pairs if pair.is_real)
+
+    @property
+    def crossed(self) -> tuple[Crossing, ...]:
+        """The pairs that what the forest leaves unexplained shows to interact, without those that it shows itself."""
+        known = {(frozenset((pair.a, pair.b)), pair.condition) for pair in self.real}
+        return tuple(c for c in self.crossings if c.p <= ALPHA and (frozenset((c.a, c.b)), c.condition) not in known)
+
+    def is_shown(self, pair: PairRow) -> bool:
+        """Whether the forest, or what it leaves unexplained, shows the pair to interact."""
+        places = {(frozenset((c.a, c.b)), c.condition) for c in self.crossed}
+        return pair.is_real or (frozenset((pair.a, pair.b)), pair.condition) in places
 
 
 def interactions(view: View, importance: Importance) -> Interactions:
@@ -86,13 +104,19 @@ def interactions(view: View, importance: Importance) -> Interactions:
     """
     rng = view.rng("interactions")
     by_key = {row.key: row for row in importance.rows}
-    pairs = sorted(importance.pairs, key=lambda pair: (not pair.is_real, -_weight(pair, by_key)))
+    found = Interactions(
+        pairs=importance.pairs,
+        surfaces=(),
+        crossings=importance.crossings,
+        blind=frozenset(fit.condition for fit in importance.fits if fit.predicts <= 0),
+    )
+    pairs = sorted(importance.pairs, key=lambda pair: (not found.is_shown(pair), -_weight(pair, by_key)))
     surfaces: list[Surface] = []
     for stratum in strata_of(view):
         own = [p for p in pairs if p.condition == stratum.condition and p.n >= FEWEST_TRIALS and _is_drawn(p, stratum)]
         if own and len(surfaces) < MOST_SURFACES:
             surfaces += _surfaces(view, stratum, own[: MOST_SURFACES - len(surfaces)], by_key, rng)
-    return Interactions(pairs=importance.pairs, surfaces=tuple(surfaces))
+    return dataclasses.replace(found, surfaces=tuple(surfaces))
 
 
 def interactions_section(view: View, found: Interactions) -> Section:
@@ -107,7 +131,7 @@ def interactions_section(view: View, found: Interactions) -> Section:
         title=TITLE,
         findings=tuple(_findings(found)),
         sheets=(_pairs_sheet(found), *(_contour(view, s, found.surfaces) for s in found.surfaces)),
-        figures=tuple(_figure(view, s, found.surfaces) for s in found.surfaces),
+        figures=tuple(_figure(view, s, found) for s in found.surfaces),
         note="A pair's share is what it explains beyond what both explain alone. Chance is what mains that only add "
         "up, and noise of the size of the forest's error, would show. A surface is the forest's prediction averaged "
         "over all other parameters; its deviation is over trees grown on resampled trials.",
@@ -194,7 +218,9 @@ def _findings(found: Interactions) -> Iterator[Finding]:
             evidence=_evidence(pair),
             advice=f"Judge {pair.a} and {pair.b} together: the best value of one depends on the other.",
         )
-    named, untested = {pair.condition for pair in found.real}, []
+    yield from (_crossed(crossing) for crossing in found.crossed[:MOST_CROSSED])
+    named = {pair.condition for pair in found.real} | {crossing.condition for crossing in found.crossed}
+    untested = []
     for condition in dict.fromkeys(pair.condition for pair in found.pairs):
         pairs = [pair for pair in found.pairs if pair.condition == condition]
         if pairs[0].null is None:
@@ -205,6 +231,19 @@ def _findings(found: Interactions) -> Iterator[Finding]:
         yield _not_tested(untested)
 
 
+def _crossed(crossing: Crossing) -> Finding:
+    where = f" where {crossing.condition}" if crossing.condition else ""
+    return Finding(
+        rule="interactions.crossed",
+        subject=f"{crossing.a}, {crossing.b}",
+        sentence=f"{crossing.a} and {crossing.b} act together{where}: what the forest leaves unexplained goes with "
+        f"their product (correlation {number(crossing.r, 2)} over {crossing.n:,} trials, {p_phrase(crossing.p)} over "
+        "all pairs), so that the effect of one changes with the other.",
+        evidence={"n": crossing.n, "r": crossing.r, "p": crossing.p},
+        advice=f"Judge {crossing.a} and {crossing.b} together, and fix neither alone.",
+    )
+
+
 def _nothing_shown(strongest: PairRow) -> Finding:
     where = f" where {strongest.condition}" if strongest.condition else ""
     is_beyond = strongest.p is not None and strongest.p <= ALPHA
@@ -212,8 +251,8 @@ def _nothing_shown(strongest: PairRow) -> Finding:
     return Finding(
         rule="interactions.not_shown",
         subject=f"{strongest.a}, {strongest.b}",
-        sentence=f"No pair of parameters is shown to act together{where} at n = {strongest.n:,}. The strongest, "
-        f"{strongest.a} with {strongest.b}, explains {percent_of(strongest.share)}; "
+        sentence=f"No two parameters are shown to act together{where} at n = {strongest.n:,}. The strongest pair, "
+        f"{strongest.a} with {strongest.b}, explains {percent_of(strongest.share)} of the forest's variance; "
         f"chance alone reaches {percent_of(strongest.null or 0.0)}{within}.",
         evidence=_evidence(strongest),
     )
@@ -276,21 +315,24 @@ def _name(surface: Surface, every: Sequence[Surface], start: str) -> str:
     return f"{start}_{x}_vs_{y}"
 
 
-def _figure(view: View, surface: Surface, every: Sequence[Surface]) -> SurfaceFigure:
-    pair, n = surface.pair, len(surface.rows)
+def _figure(view: View, surface: Surface, found: Interactions) -> SurfaceFigure:
+    pair, n, every = surface.pair, len(surface.rows), found.surfaces
     # Evenly spaced over the trials, so that the last are there as well as the first.
     shown = np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).astype(np.int64))
     values = view.values[surface.rows]
     points = zip(surface.at_x[shown].tolist(), surface.at_y[shown].tolist(), values[shown].tolist(), strict=True)
     where = f" where {pair.condition}" if pair.condition else ""
-    said = "The two are shown to act together." if pair.is_real else "The two are not shown to act together."
+    error = float(np.median(surface.sd))
+    shown_to = "" if found.is_shown(pair) else "not "
+    is_blind = pair.condition in found.blind
+    unseen = " The forest predicts nothing of unseen trials: read no shape into it." if is_blind else ""
     few = f" Fitted to {surface.n_fitted:,} of {n:,} trials, drawn at random." if surface.n_fitted < n else ""
     points_left = f" {len(shown):,} of the trials are drawn." if len(shown) < n else ""
     return SurfaceFigure(
         name=_name(surface, every, "contour"),
-        title=f"{view.metric.name} over {surface.x.key} and {surface.y.key}{where}",
-        caption=f"A forest's prediction averaged over all other parameters, typically ± "
-        f"{number(float(np.median(surface.sd)))}{unit_of(view.metric)}. {said}{few}{points_left}",
+        title=f"{surface.x.name} and {surface.y.name}{where} are {shown_to}shown to act together on {view.metric.name}",
+        caption=f"A random forest's prediction averaged over all other parameters, typically ± "
+        f"{number(error, decimals_of(error))}{unit_of(view.metric)}.{unseen}{few}{points_left}",
         x=_axis(surface.x),
         y=_axis(surface.y),
         value_label=view.metric.name,

@@ -19,7 +19,7 @@ from surefoot.analysis.view import View
 from surefoot.finding import Finding
 from surefoot.stats.extremes import chance_of_hits, chance_of_value, largest_binomial, largest_normal
 from surefoot.trials import Trivial
-from surefoot.words import count, decimals_of, number, p_phrase, percent, sentence, setting
+from surefoot.words import count, decimals_of, listing, number, p_phrase, percent, sentence, setting
 
 SIGNIFICANCE = 0.05
 LUCK_SPAN = 0.90
@@ -346,18 +346,19 @@ def _verdict(view: View, found: Learnability, luck: Luck) -> Finding:
         f"the best of {alike} would come to {number(luck.expected, places)} by luck alone "
         f"({span}: {number(luck.low, places)} to {number(luck.high, places)})"
     )
-    best = f"The best value is {number(luck.best, places)}"
+    per = " per example" if found.is_recomputed else ""
+    best = f"The best value{per} is {number(luck.best, places)}"
     if luck.interval is not None and luck.hits is not None:
         low, high = luck.interval
         of = "" if luck.hits % 1 > 1e-6 else f"{round(luck.hits):,} right of {luck.examples:,}, "
         of = of or f"on {luck.examples:,} examples, "
-        best += f" ({of}95 %: {number(low, places)} to {number(high, places)} had nobody picked it)"
-    chances = f"{p_phrase(luck.p)} (alone, before it was the best of {luck.n:,}: {p_phrase(luck.single_p)})"
+        best += f" ({of}95 %: {number(low, places)} to {number(high, places)} were it not picked as the best)"
+    chances = f"{p_phrase(luck.p)} (one trial alone: {p_phrase(luck.single_p)})"
     end = "nothing is shown to have been learnt" if luck.is_within else "that is more than luck explains"
     return Finding(
         rule="learnability.luck",
         subject=view.metric.name,
-        sentence=f"{best}; {would}. As good a best has {chances}: {end}.",
+        sentence=f"{best}; {would}. A best as good as that has {chances}: {end}.",
         severity="critical" if luck.is_within else "info",
         evidence={
             "by": luck.by,
@@ -405,6 +406,9 @@ def _share(view: View, share: BaselineShare) -> Finding:
     are = "is" if 1 in (share.no_better, share.n) else "are"
     text = f"{share.no_better:,} of {count(share.n, 'trial')} ({percent(share.no_better / share.n)}) {are} no better "
     text += f"than {name} ({number(share.trivial.value)}){exactly}"
+    if not share.no_better:
+        every = "The only trial is" if share.n == 1 else f"All {share.n:,} trials are"
+        text = f"{every} better than {name} ({number(share.trivial.value)})"
     is_half = 2 * share.no_better >= share.n
     return Finding(
         rule="learnability.baseline",
@@ -423,23 +427,35 @@ def _share(view: View, share: BaselineShare) -> Finding:
 
 
 def _level_findings(view: View, found: Learnability) -> list[Finding]:
-    return [_level(found, level) for level in found.levels[:MOST_LEVELS_TOLD]]
-
-
-def _level(found: Learnability, level: LevelAtBaseline) -> Finding:
-    name, said = found.reference.name, f"{level.key.partition('[')[0]} {setting(level.level)}"
-    if level.exact == level.n:
-        text = f"All {level.n:,} trials with {said} are exactly as good as {name}"
+    """One finding for the level that chance explains least, which names the others too."""
+    if not found.levels:
+        return []
+    first, *others = found.levels[:MOST_LEVELS_TOLD]
+    name, said = found.reference.name, _said(first)
+    if first.exact == first.n:
+        text = f"All {first.n:,} trials with {said} are exactly as good as {name}"
     else:
-        text = f"None of the {level.n:,} trials with {said} is better than {name}"
-    return Finding(
-        rule="learnability.level",
-        subject=level.key,
-        sentence=f"{text}; as many trials drawn blindly would all be no better with {p_phrase(level.p)}.",
-        severity="warning",
-        evidence={"level": level.level, "n": level.n, "exact": level.exact, "p": level.p},
-        advice="These trials say nothing of what the other settings do.",
-    )
+        text = f"None of the {first.n:,} trials with {said} is better than {name}"
+    text += f"; as many trials drawn blindly would all be no better with {p_phrase(first.p)}."
+    if others:
+        more = listing([f"{_said(level)} ({level.n:,}, {p_phrase(level.p)})" for level in others])
+        text += f" Nor is any with {more} better."
+    levels = [{"key": k.key, "level": k.level, "n": k.n, "exact": k.exact, "p": k.p} for k in found.levels]
+    evidence = {"level": first.level, "n": first.n, "exact": first.exact, "p": first.p, "levels": levels}
+    return [
+        Finding(
+            rule="learnability.level",
+            subject=first.key,
+            sentence=text,
+            severity="warning",
+            evidence=evidence,
+            advice="These trials say nothing of what their other settings do.",
+        )
+    ]
+
+
+def _said(level: LevelAtBaseline) -> str:
+    return f"{level.key.partition('[')[0]} {setting(level.level)}"
 
 
 def _baseline_sheet(view: View, found: Learnability) -> Sheet:

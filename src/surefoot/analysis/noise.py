@@ -29,6 +29,7 @@ FEW_DF = 5
 REPEATS_ADVISED = 3
 MOST_DRAWN = 40
 MOST_TIES_NAMED = 3
+MOST_RIVALS = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,8 +243,8 @@ def _floor(view: View, noise: NoiseFloor) -> Finding:
     of = "a trial's value" if noise.runs == 1 else f"a trial's value (the mean of {noise.runs} seeds)"
     text = (
         f"Tried again, {of} differs with a standard deviation of {number(noise.sd, decimals)} "
-        f"(95 %: {number(low, decimals_of(low))} to {number(high, decimals_of(low))}), by {noise.source}: "
-        f"{_degrees(noise.df)}."
+        f"(95 %: {number(low, decimals_of(low))} to {number(high, decimals_of(low))}), known from {noise.source} "
+        f"({_degrees(noise.df)})."
     )
     is_poor = noise.df < FEW_DF
     return Finding(
@@ -278,19 +279,16 @@ def _tied(view: View, noise: NoiseFloor) -> list[Finding]:
     said = []
     for tie in shown:
         values = view.values[list(tie.rows)]
-        said.append(
-            f"ranks {tie.first} to {tie.last} ({number(values[0], decimals)} to {number(values[-1], decimals)})"
-        )
+        said.append(f"{tie.first} to {tie.last} ({number(values[0], decimals)} to {number(values[-1], decimals)})")
     rest = len(noise.ties) - len(shown)
-    more = f", and {count(rest, 'more group')}" if rest else ""
-    are = "is one tie" if len(noise.ties) == 1 else "are ties"
+    more = f"; and {count(rest, 'more group')}" if rest else ""
+    are = "These ranks are one tie" if len(noise.ties) == 1 else "These ranks are ties"
     return [
         Finding(
             rule="noise.ties",
             subject=view.metric.name,
-            sentence=f"With noise of {number(noise.sd, decimals)}, {'; '.join(said)}{more} {are}: "
-            "noise alone would spread as many equal configs as far.",
-            severity="warning" if noise.ties[0].first == 1 else "info",
+            sentence=f"{are}, as noise of {number(noise.sd, decimals)} alone would spread as many equal configs as "
+            f"far: {'; '.join(said)}{more}.",
             evidence={
                 "sd": noise.sd,
                 "ties": [[t.first, t.last] for t in noise.ties],
@@ -311,7 +309,14 @@ def _rivalry(view: View, noise: NoiseFloor) -> list[Finding]:
         text = f"The best config is shown to be better than each of the other {noise.configs - 1:,}"
     else:
         are = "is" if others == 1 else "are"
-        text = f"{others:,} of the other {noise.configs - 1:,} configs {are} not shown to be worse than the best"
+        best = int(np.argmax(view.gains))
+        named = [view.trials[i].name for i in noise.rivals if i != best]
+        who = (
+            f" ({'trial' if len(named) == 1 else 'trials'} {listing(named)})"
+            if len(named) == others <= MOST_RIVALS
+            else ""
+        )
+        text = f"{others:,} of the other {noise.configs - 1:,} configs{who} {are} not shown to be worse than the best"
     text += (
         f": to show it of all at once (95 %, {_degrees(noise.df)}) takes a difference of "
         f"{number(noise.rival_difference, decimals)}."
@@ -408,8 +413,17 @@ def _ties_figure(view: View, noise: NoiseFloor) -> PanelsFigure:
     )
     return PanelsFigure(
         name="ties",
-        title="Ranks that noise makes ties",
-        caption=f"The best {len(order)} of {view.n:,} trials; a line joins ranks that noise of "
-        f"{number(noise.sd, decimals_of(noise.sd))} would spread as far.",
+        title=_ties_title(noise),
+        caption=f"The {'best ' if len(order) < view.n else ''}{len(order)} of {view.n:,} trials; a line joins ranks "
+        f"that noise of {number(noise.sd, decimals_of(noise.sd))} would spread as far.",
         panels=(panel,),
+    )
+
+
+def _ties_title(noise: NoiseFloor) -> str:
+    if not noise.ties:
+        return "No two ranks lie so close that noise alone explains their order"
+    first = noise.ties[0]
+    return f"Noise alone explains the order of ranks {first.first} to {first.last}" + (
+        f" and of {count(len(noise.ties) - 1, 'more group')}" if len(noise.ties) > 1 else ""
     )

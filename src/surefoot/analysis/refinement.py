@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from surefoot.analysis.analysis import Analysis
-from surefoot.analysis.narrowing import Line, Style, next_line
+from surefoot.analysis.exposure import JUDGED
+from surefoot.analysis.line import Line, Style
+from surefoot.analysis.narrowing import next_line
 from surefoot.analysis.promise import Standing, promise
 from surefoot.analysis.view import View
 from surefoot.parameter import Parameter, is_same
-from surefoot.space import SearchSpace
+from surefoot.space import Constraint, SearchSpace
 from surefoot.stats.noise import pooled_variance, sample_variance
 from surefoot.sweep import Expectation
-from surefoot.words import listing, percent
+from surefoot.words import count, listing, percent
 
 USUAL_TRIALS = 40
 MOST_FIRST = 3
 DECADE = 10.0
+DRAWS = 2000  # of the old space, to tell how much of it is left
 Scale = Callable[[Any], Any]
 
 
@@ -76,27 +79,22 @@ def refine(
     view = analysis.view
     barred = _barred(analysis)
     lines = [next_line(analysis, p, style=style, barred=barred, limits=limits) for p in view.table.space.parameters]
-    space, fixed, lines = _without_fixed(view.table.space, lines)
+    space, fixed, lines = settled(view.table.space, lines)
     inside = [
         space.admits(_searched(t.settings, fixed, space)) and _agrees(t.settings, fixed) for t in view.table.trials
     ]
-    carried = [
-        t for t, is_in in zip(view.table.trials, inside, strict=True) if is_in and t.state in ("COMPLETE", "PRUNED")
-    ]
+    carried = [t for t, is_in in zip(view.table.trials, inside, strict=True) if is_in and t.state in JUDGED]
     further = trials or _usual_trials(view)
-    share = 1.0
-    for line in lines:
-        share *= line.share
     ranked = sorted((t for t in carried if t.value is not None), key=lambda t: -view.metric.sign * (t.value or 0.0))
     return Refinement(
         style=style,
         lines=tuple(lines),
         space=space,
         fixed=fixed,
-        share=share,
+        share=share_left(view.table.space, lines, rng=view.rng("share")),
         carried=tuple(t.name for t in carried),
         first=tuple(_searched(t.settings, fixed, space) for t in ranked[:MOST_FIRST]),
-        not_concluded=_not_concluded(analysis, lines, barred),
+        not_concluded=(*_not_concluded(analysis, lines, barred), *_of_a_grid(view, space, inside)),
         expectation=_expectation(view, analysis, [t.name for t in ranked], further, claim_seeds),
         trials=further,
     )
@@ -125,41 +123,75 @@ def _agrees(settings: Mapping[str, Any], fixed: Mapping[str, Any]) -> bool:
     return all(name not in settings or is_same(settings[name], value) for name, value in fixed.items())
 
 
-def _without_fixed(space: SearchSpace, lines: list[Line]) -> tuple[SearchSpace, dict[str, Any], list[Line]]:
-    """The space of what still varies; what a fixed or shortened parent can no longer bring about is dropped."""
+def settled(space: SearchSpace, lines: Sequence[Line]) -> tuple[SearchSpace, dict[str, Any], list[Line]]:
+    """The space of what still varies, what is fixed, and the lines with every condition as it can still hold.
+
+    What a parent that is fixed, or has fewer values, can no longer bring about is dropped, and what hung on that too.
+    """
     fixed = {line.before.name: line.value for line in lines if line.action == "fixed"}
-    kept: list[Parameter] = []
-    told: list[Line] = []
-    for line in lines:
-        if line.after is None:
-            told.append(line)
-            continue
-        after = _under(line.after, fixed, lines)
-        if after is None:
-            gone = listing([name for name in line.before.when])
-            reason = f"it exists only under values of {gone} that are searched no longer"
-            told.append(replace(line, after=None, action="dropped", rule="refine.condition", reason=reason))
-            continue
-        kept.append(after)
-        told.append(replace(line, after=after))
-    constraints = tuple(c for c in space.constraints if set(c.names) - set(fixed))
-    return SearchSpace(parameters=tuple(kept), constraints=constraints), fixed, told
+    told = list(lines)
+    while True:
+        before = told
+        told = [_under(line, fixed, told) for line in told]
+        kept = [line.after for line in told if line.after is not None]
+        found = SearchSpace(parameters=tuple(kept), constraints=_constraints(space, kept, fixed))
+        never = {kept[place].key for place, _ in found.mistakes() if place is not None and kept[place].when}
+        told = [_dropped(line) if line.after is not None and line.after.key in never else line for line in told]
+        if told == before:
+            return found, fixed, told
 
 
-def _under(parameter: Parameter, fixed: Mapping[str, Any], lines: list[Line]) -> Parameter | None:
-    """The parameter with its conditions as they can still hold; None where they cannot."""
+def _under(line: Line, fixed: Mapping[str, Any], lines: Sequence[Line]) -> Line:
+    """The line with its conditions as they can still hold; a dropped one where they cannot."""
+    if line.after is None:
+        return line
     when: dict[str, tuple[Any, ...]] = {}
-    for name, values in parameter.when.items():
+    for name, values in line.after.when.items():
         if name in fixed:
             if not any(is_same(value, fixed[name]) for value in values):
-                return None
+                return _dropped(line)
             continue
-        parents = [line.after for line in lines if line.before.name == name and line.after is not None]
+        parents = [other.after for other in lines if other.before.name == name and other.after is not None]
         left = tuple(value for value in values if any(parent.admits(value) for parent in parents))
         if not left:
-            return None
+            return _dropped(line)
         when[name] = left
-    return replace(parameter, when=when)
+    return replace(line, after=replace(line.after, when=when))
+
+
+def _dropped(line: Line) -> Line:
+    parents = listing(list(line.before.when))
+    reason = f"it exists only under values of {parents} that are searched no longer"
+    return replace(line, after=None, action="dropped", rule="refine.condition", reason=reason, p=None, share=1.0)
+
+
+def _constraints(space: SearchSpace, kept: Sequence[Parameter], fixed: Mapping[str, Any]) -> tuple[Constraint, ...]:
+    """Those that still say something: fixed numbers in the place of their names, none on what exists no longer."""
+    gone = {p.name for p in space.parameters} - {p.name for p in kept} - set(fixed)
+    given = [c.given(fixed) for c in space.constraints if gone.isdisjoint(c.names)]
+    return tuple(c for c in given if c.names)
+
+
+def share_left(space: SearchSpace, lines: Sequence[Line], *, rng: np.random.Generator) -> float:
+    """The chance that a config drawn from the old space lies in the new one, fixed settings aside.
+
+    Exact without conditions; with them the mean over drawn configs, in which only what exists counts.
+    """
+    by_key = {line.before.key: line for line in lines}
+    if not any(line.before.when for line in lines):
+        return math.prod(line.share for line in lines)
+    parents = {name for line in lines for name in line.before.when}
+    total = 0.0
+    for _ in range(DRAWS):
+        settings = space.build(lambda parameter: parameter.value_at(rng.random()))
+        active = [by_key[parameter.key] for parameter in space.active(settings)]
+        total += math.prod(_part(line, settings) if line.before.name in parents else line.share for line in active)
+    return total / DRAWS
+
+
+def _part(line: Line, settings: Mapping[str, Any]) -> float:
+    """Whether a parent's value is searched still."""
+    return 1.0 if line.after is None or line.after.admits(settings[line.before.name]) else 0.0
 
 
 def _expectation(
@@ -226,29 +258,52 @@ def _standing(view: View, sd: float, claim_seeds: int, to: Scale) -> Standing | 
     return Standing(place=places[name], mean=float(claimed.mean()), error=sd / math.sqrt(len(claimed)))
 
 
-def _not_concluded(analysis: Analysis, lines: list[Line], barred: str) -> tuple[str, ...]:
+def _not_concluded(analysis: Analysis, lines: Sequence[Line], barred: str) -> tuple[str, ...]:
     """What the trials do not show, and what it would take to tell."""
-    found = [f"Nothing was narrowed: {barred}"] if barred else []
+    found = [f"Anything from these trials, so that no range changed: {barred}"] if barred else []
     silent = [line.before.key for line in lines if line.rule == "refine.nothing_shown"]
     if silent:
         found.append(
-            f"Whether {listing(silent, 'or')} matters: not shown with {analysis.view.n} trials, which is not the same "
-            "as no effect. About four times as many trials would halve the smallest effect that shows."
+            f"Whether {listing(silent, 'or')} matters: not shown with {count(analysis.view.n, 'trial')}, which is not "
+            "the same as no effect. About four times as many trials would halve the smallest effect that shows."
         )
     if analysis.noise is None and not analysis.view.table.fresh:
         found.append(
             "How noisy one run is: no config was repeated. Three more seeds of the best config and of a middling one "
             "would tell which ranks are ties, and let the next search promise a range."
         )
-    if any(line.action == "fixed" for line in lines):
-        fixed = listing([line.before.key for line in lines if line.action == "fixed"])
+    elites = analysis.elites
+    is_by_elites = any("refine.elites" in line.rule or "refine.levels" in line.rule for line in lines)
+    if is_by_elites and elites.chosen_by_model and elites.independent is None:
+        found.append(
+            f"How much of the elites' crowding is the sampler's own doing: it chose {elites.chosen_by_model} of "
+            f"{count(elites.started, 'trial')} by their results. Twelve and more drawn at random could contradict it."
+        )
+    fixed = listing([line.before.key for line in lines if line.action == "fixed"])
+    if fixed:
         found.append(f"That {fixed} never matters: fixed because nothing showed here; other ranges were not tried.")
     return tuple(found)
 
 
+def _of_a_grid(view: View, space: SearchSpace, inside: Sequence[bool]) -> tuple[str, ...]:
+    """That a grid has little new to try, where it is one: its points are known, and narrowing adds none."""
+    sweep = view.table.sweep
+    if sweep is None or sweep.method.name != "grid":
+        return ()
+    points, tried = space.grid_size(is_constrained=False), sum(inside)
+    if points - tried > tried:
+        return ()
+    return (
+        f"What lies between the points of the grid: of {points:,} that are left {tried:,} were tried. "
+        "Give a finer step, or another method, to learn more there.",
+    )
+
+
 def share_text(refinement: Refinement) -> str:
-    """ "12 % of the old space is searched still"."""
+    """ "12 % of the old space is searched still, and 2 parameters are fixed"."""
+    fixed = len(refinement.fixed)
+    also = f", and {count(fixed, 'parameter')} {'is' if fixed == 1 else 'are'} fixed" if fixed else ""
     if refinement.share >= 0.9995:
-        return "all of the old space is searched still"
+        return f"all of the old space is searched still{also}"
     shown = percent(refinement.share) if refinement.share >= 0.01 else f"{100 * refinement.share:.2g} %"
-    return f"{shown} of the old space is searched still"
+    return f"{shown} of the old space is searched still{also}"

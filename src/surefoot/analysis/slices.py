@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,23 +15,34 @@ from surefoot.analysis.view import View
 MOST_PANELS = 12
 MOST_LEVELS_DRAWN = 30
 MOST_POINTS = 1_000
+MOST_NAMED = 3
 
 
-def slices(view: View, keys: Sequence[str]) -> PanelsFigure | None:
-    """A panel for each of the first twelve parameters that can be drawn; None where there is none."""
+def slices(view: View, keys: Sequence[str], shown: Sequence[str] = ()) -> PanelsFigure | None:
+    """A panel for each of the first twelve parameters that can be drawn; None where there is none.
+
+    The title names those that are `shown` to go with the metric.
+    """
     asked = [view.column(key) for key in keys]
     columns = [c for c in asked if c.kind == "number" or len(c.levels) <= MOST_LEVELS_DRAWN][:MOST_PANELS]
     if not columns:
         return None
     best = np.zeros(view.n, dtype=bool)
-    best[np.argsort(-view.gains, kind="stable")[: max(1, view.n // 4)]] = True
+    best[np.argsort(-view.gains, kind="stable")[: max(1, math.ceil(view.n / 4))]] = True
     drawn = _drawn(view)
     return PanelsFigure(
         name="slices",
-        title=f"{view.metric.name} over each parameter",
+        title=_title(view, shown),
         caption=_caption(view, len(columns), len(asked), len(drawn)),
         panels=tuple(_panel(view, column, best, drawn) for column in columns),
     )
+
+
+def _title(view: View, shown: Sequence[str]) -> str:
+    if not shown:
+        return f"{view.metric.name} is not shown to go with any parameter"
+    named = words.listing(shown) if len(shown) <= MOST_NAMED else f"{len(shown)} of the parameters"
+    return f"{view.metric.name} goes with {named} beyond chance"
 
 
 def _drawn(view: View) -> Integers:

@@ -237,8 +237,8 @@ def _of_survivors(view: View, found: Stopping) -> Finding:
     total = found.stopped + found.complete
     share = found.stopped / total
     sentence = (
-        f"{found.stopped} of {count(total, 'trial')}, failed ones aside, were stopped early ({percent(share)}). "
-        f"Every section over complete trials speaks of those that were let through."
+        f"{found.stopped} of {count(total, 'trial')} that did not fail were stopped early ({percent(share)}). "
+        f"Every section over complete trials speaks only of those that were let through."
     )
     evidence = {"stopped": found.stopped, "complete": found.complete, "share": share}
     severity: Literal["warning", "info"] = "warning" if share >= NOTABLE_SHARE else "info"
@@ -277,15 +277,15 @@ def _of_rungs(found: Stopping) -> list[Finding]:
     told = []
     for rung in found.rungs:
         sentence = (
-            f"At step {number(rung.step)} the rank of {count(rung.n, 'complete trial')} goes with their final rank by "
-            f"Spearman's {number(rung.rho, 2)} ({p_phrase(rung.p)})."
+            f"At step {number(rung.step)} the rank of {count(rung.n, 'complete trial')} goes with their final rank "
+            f"(Spearman's ρ {number(rung.rho, 2)}, {p_phrase(rung.p)})."
         )
         is_blind = rung.p >= LEVEL or rung.rho <= 0
         if is_blind:
             sentence += " That it tells the final rank is not shown among those let through."
         sentence += (
-            f" {rung.above_floor} of {rung.stopped} trials stopped there stood no worse than one that ended in the top "
-            f"quarter had stood."
+            f" {rung.above_floor} of {rung.stopped} trials stopped there stood no worse than a trial that ended in the "
+            f"top quarter had stood."
         )
         evidence: dict[str, Any] = {field: getattr(rung, field) for field in Rung.__slots__}
         if rung.low:
@@ -350,6 +350,13 @@ def _sheets(found: Stopping) -> tuple[Sheet, ...]:
     return tuple(sheets)
 
 
+def _title(found: Stopping) -> str:
+    shown = [number(rung.step) for rung in found.rungs if rung.p < LEVEL and rung.rho > 0]
+    if not shown:
+        return "No early value is shown to tell the final one"
+    return f"The value at step {listing(shown)} tells of the final one"
+
+
 def _figures(view: View, found: Stopping) -> tuple[PanelsFigure, ...]:
     if not found.rungs or found.curve is None:
         return ()
@@ -359,13 +366,13 @@ def _figures(view: View, found: Stopping) -> tuple[PanelsFigure, ...]:
         rows = np.flatnonzero(np.isfinite(there))
         x, y = tuple(map(float, there[rows])), tuple(map(float, view.values[rows]))
         points = Points(label="complete trials", x=x, y=y, labels=tuple(view.trials[i].name for i in rows))
-        title = f"step {number(rung.step)}: {number(rung.rho, 2)}"
+        title = f"step {number(rung.step)}: ρ = {number(rung.rho, 2)}"
         axis = Axis(label=f"{found.curve} at step {number(rung.step)}")
         panels.append(Panel(title=title, x=axis, y=Axis(label=heading_of(view.metric)), points=(points,)))
     figure = PanelsFigure(
         name="early_and_final",
-        title="What an early value said of the final one",
-        caption="Complete trials at the steps where others were stopped, with Spearman's correlation.",
+        title=_title(found),
+        caption="Each dot is a complete trial: its value at a step where others were stopped, and its final one.",
         panels=tuple(panels),
     )
     return (figure,)

@@ -29,6 +29,7 @@ from surefoot.words import (
     number,
     setting,
     settings,
+    shortened,
     spread,
     unit_of,
 )
@@ -313,8 +314,9 @@ def _hours(view: View, found: Summary) -> Finding:
         text = "The source does not say how long trials took."
     else:
         spent = [f"{duration(found.seconds[s])} {s.lower()}" for s in STATES if s in found.seconds]
+        split = f": {listing(spent)}" if len(spent) > 1 else ""
         of = "" if found.timed == total else f" ({found.timed:,} of {total:,} say so)"
-        text = f"The trials took {duration(sum(found.seconds.values()))} in all{of}: {listing(spent)}."
+        text = f"The trials took {duration(sum(found.seconds.values()))} in all{of}{split}."
     return Finding(
         rule="trials.hours",
         subject="time",
@@ -353,9 +355,9 @@ def _origins(view: View) -> list[Finding]:
         evidence |= {f"{word}_n": len(rows), f"{word}_mean": mean, f"{word}_best": best}
         said.append(f"mean {number(mean)}, best {number(best)}")
     text = (
-        f"{count(len(blind), 'complete trial')} {'was' if len(blind) == 1 else 'were'} proposed blindly ({said[0]}), "
-        f"{len(chosen):,} by a model or from earlier results ({said[1]}). The latter crowd where earlier trials did "
-        "well, so how often a level stands among them is no evidence for it."
+        f"{count(len(blind), 'complete trial')} {'was' if len(blind) == 1 else 'were'} proposed without a look at "
+        f"earlier ones ({said[0]}), {len(chosen):,} with one ({said[1]}). The latter crowd where earlier "
+        "trials did well, so how often a level stands among them is no evidence for it."
     )
     return [Finding(rule="trials.origins", subject="proposals", sentence=text, evidence=evidence)]
 
@@ -405,7 +407,7 @@ def _ends_sheet(view: View) -> Sheet:
     rows = []
     for place in places:
         trial = view.trials[order[place]]
-        changes = {name: trial.settings[name] for name in varying if name in trial.settings}
+        changes = shortened({name: trial.settings[name] for name in varying if name in trial.settings})
         rows.append((place + 1, trial.name, trial.value, settings(changes)))
     return Sheet(
         name="best_and_worst",
@@ -498,10 +500,19 @@ def _values_figure(view: View) -> PanelsFigure:
     some = f", {len(drawn):,} of them drawn" if len(drawn) < view.n else ""
     return PanelsFigure(
         name="values",
-        title=f"{view.metric.name} of every complete trial",
+        title=_values_title(view),
         caption=f"{count(view.n, 'complete trial')} from the best to the worst{some}{levels}.",
         panels=(panel,),
     )
+
+
+def _values_title(view: View) -> str:
+    """What the figure shows: how far the best stands from the rest."""
+    name, order = view.metric.name, np.argsort(-view.gains, kind="stable")
+    ends = [number(float(view.values[i])) + unit_of(view.metric) for i in (order[0], order[len(order) // 2], order[-1])]
+    if view.n < 3:
+        return f"{name}: the best trial has {ends[0]}"
+    return f"{name}: the best trial has {ends[0]}, the middle one {ends[1]}, the worst {ends[2]}"
 
 
 def _points(label: str, places: Any, values: Any, view: View, order: Any, look: Any) -> Points:

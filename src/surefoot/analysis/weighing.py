@@ -24,6 +24,7 @@ from surefoot.analysis.chance import (
     spread_of_shares,
 )
 from surefoot.analysis.column import Column, Floats
+from surefoot.analysis.crossing import Crossing, crossings
 from surefoot.analysis.fanova import variance_shares
 from surefoot.analysis.strata import Stratum, encoded
 from surefoot.analysis.view import View
@@ -34,6 +35,8 @@ FEWEST_A_LEVEL = 2
 PAIR_TRIALS = 30
 MOST_PAIRED = 15
 MOST_PAIRS = 20
+# So little is a sign already: it only keeps a parameter from being called dead.
+SIGN = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +138,12 @@ class Weighed:
     chance: Chance | None
     pairs: tuple[PairRow, ...]
     fit: Fit
+    crossings: tuple[Crossing, ...]
+
+    @property
+    def crossed(self) -> frozenset[str]:
+        """The parameters of which there is a sign that they act with another."""
+        return frozenset(key for c in self.crossings if c.p <= SIGN for key in (c.a, c.b))
 
 
 def weighed(here: Part, families: int, rng: np.random.Generator) -> Weighed:
@@ -159,12 +168,13 @@ def weighed(here: Part, families: int, rng: np.random.Generator) -> Weighed:
         if paired.pairs and ground.n >= PAIR_TRIALS:
             narrow = both if few.n == paired.n else few.forest(TREES, rng)
             pairs = chance_of_pairs(few, narrow, found.pairs, families=families, rng=rng)
+    unseen = out_of_bag(forest, ground)
     fit = Fit(
         condition=here.stratum.condition,
         n=ground.n,
         parameters=count,
         needed=trials_needed(count),
-        predicts=explained(out_of_bag(forest, ground), ground.y),
+        predicts=explained(unseen, ground.y),
         mains=float(found.mains.sum()),
         pairs=float(found.pairs.sum()),
         chance_rows=few.n if mains else 0,
@@ -174,7 +184,16 @@ def weighed(here: Part, families: int, rng: np.random.Generator) -> Weighed:
         for i, k in enumerate(shown)
     ]
     rows.sort(key=lambda row: (not row.is_real, -row.share))
-    return Weighed(shares=shares, intervals=intervals[:count], sd=sd[:count], chance=mains, pairs=tuple(rows), fit=fit)
+    crossed = crossings(here.columns, ground.y - unseen, fit.condition, rng) if here.is_testable else ()
+    return Weighed(
+        shares=shares,
+        intervals=intervals[:count],
+        sd=sd[:count],
+        chance=mains,
+        pairs=tuple(rows),
+        fit=fit,
+        crossings=crossed,
+    )
 
 
 def _strongest_pairs(here: Part, pairs: Sequence[tuple[int, int]], shares: Floats) -> list[int]:

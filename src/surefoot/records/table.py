@@ -32,6 +32,8 @@ STATES: Mapping[str, TrialState] = {
 }
 # The numbers that Optuna's states are written as.
 OPTUNA_STATES: Mapping[int, TrialState] = {0: "RUNNING", 1: "COMPLETE", 2: "PRUNED", 3: "FAILED", 4: "RUNNING"}
+# A run of ours whose value is larger has diverged too (sweeping/telling.py); its square would be no number.
+LARGEST_VALUE = 1e100
 FEWEST_SORTED = 5
 MOST_SAID = 5
 
@@ -166,6 +168,8 @@ def _ending(
 ) -> tuple[TrialState, str, float | None, tuple[float | None, float] | None]:
     """The state of a trial, its reason, its value and its last value, by what stands in its row."""
     value = finite(came)
+    if value is not None and abs(value) > LARGEST_VALUE:
+        value = None
     if state == "PRUNED":
         return "PRUNED", "", None, None if value is None else (None, value)
     if state in ("FAILED", "RUNNING", "INFEASIBLE"):
@@ -178,7 +182,7 @@ def _ending(
 
 
 def _reason(came: Any) -> str:
-    if is_number(came) and not math.isfinite(came):
+    if is_number(came) and not abs(came) <= LARGEST_VALUE:
         return f"the value is {number(came)}"
     return f"the value is {quoted(came)}" if came is not None and not is_number(came) else ""
 

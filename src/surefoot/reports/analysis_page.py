@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from surefoot.analysis.section import Section
-from surefoot.finding import Finding
+from surefoot.finding import Finding, Severity
 from surefoot.reports.analysis_sentences import (
-    SEVERITIES,
+    best_of,
     finding_counts,
     headline,
     next_step,
     note_of,
     source_sentences,
     states_text,
+    value_text,
+    weighty,
 )
 from surefoot.reports.analysis_tables import names_in, shown_sheet
 from surefoot.reports.analysis_words import cut, ended, file_name, printable
 from surefoot.reports.markdown import bullets, escaped, heading, paragraph, table
 from surefoot.reports.pictures import Picture
 from surefoot.trials import TrialTable
+from surefoot.words import count, listing, settings, shortened
 
 if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis
@@ -30,6 +35,15 @@ TERMINAL_WIDTH = 100
 MOST_LINES = 60
 MOST_FINDINGS = {"critical": 5, "warning": 5}
 LONGEST_TOLD = 600
+LINES_A_SECTION = 2
+_SENTENCES = re.compile(r"(?<=[.!?]) (?=[A-Z0-9])")
+# Of the facts of a section the first of these stands for it in a terminal.
+TOLD_FIRST = (
+    *("trials.values", "learnability.luck", "noise.rivals", "noise.lead"),
+    *("importance.real", "importance.predicts_nothing", "importance.not_shown", "importance.dead"),
+    *("direction.number", "direction.boolean", "direction.choice", "direction.none"),
+    *("elites.enriched", "elites.range", "elites.convergence", "interactions.real", "interactions.crossed"),
+)
 
 
 def analysis_markdown(analysis: Analysis, pictures: Mapping[str, Picture] | None = None) -> str:
@@ -74,29 +88,41 @@ def _finding(finding: Finding) -> str:
 
 
 def analysis_text(analysis: Analysis) -> str:
-    """The analysis for a terminal: what weighs most first, then a line for each section."""
+    """The analysis for a terminal: the best trial, what weighs most, then a line or two for each section."""
     said = analysis.view.table
-    said_of = f"{said.name}: {states_text(said)}; {said.metric.name}, {said.metric.goal}; {finding_counts(analysis)}."
-    lines = _told(said_of, "", "")
-    if not analysis.findings or analysis.findings[0].severity == "info":
-        lines += _told(f"{headline(analysis)}.", "", "")
-    for severity in SEVERITIES[:2]:
-        lines += _of(analysis, severity)
-    width = max((len(section.key) for section in analysis.sections), default=0) + 2
-    lines += [""] if analysis.sections else []
-    lines += [cut(f"{section.key:<{width}}{_line(section)}", TERMINAL_WIDTH) for section in analysis.sections]
-    return "\n".join(lines[:MOST_LINES]) + "\n"
+    head = _told(f"{said.name}: {states_text(said)}. {_aim(said)}. {finding_counts(analysis)}.", "", "")
+    head += _told(_best(analysis), "", "") if best_of(said) else []
+    if not weighty(analysis, "critical"):
+        head += _told(f"{headline(analysis)}.", "", "")
+    sections = _sections(analysis)
+    room = MOST_LINES - len(head) - len(sections) - 3
+    critical = _of(analysis, "critical", room)
+    warnings = _of(analysis, "warning", room - len(critical))
+    return "\n".join([*head, *critical, *warnings, "", *sections][:MOST_LINES]) + "\n"
 
 
-def _of(analysis: Analysis, severity: str) -> list[str]:
-    found = [f for f in analysis.findings if f.severity == severity]
+def _aim(table: TrialTable) -> str:
+    return f"{table.metric.name}, {'more' if table.metric.sign > 0 else 'less'} is better"
+
+
+def _best(analysis: Analysis) -> str:
+    table = analysis.view.table
+    best = best_of(table)
+    assert best is not None
+    said = f"Best: {value_text(best, table)}, trial {best.name} ({settings(shortened(best.settings))})"
+    return ended(cut(printable(said), LONGEST_TOLD))
+
+
+def _of(analysis: Analysis, severity: Severity, room: int) -> list[str]:
+    """The findings of one severity with their advice, in at most so many lines."""
+    found = weighty(analysis, severity)
     told: list[str] = []
-    most = (MOST_LINES - 20) // 2
     for i, finding in enumerate(found):
         said = _told(ended(finding.sentence), "  ! " if severity == "critical" else "  ~ ", "    ")
         said += _told(ended(finding.advice), "    → ", "      ") if finding.advice else []
-        if i >= MOST_FINDINGS[severity] or len(told) + len(said) > most:
-            told.append(f"    and {len(found) - i} more of this weight")
+        if i >= MOST_FINDINGS[severity] or len(told) + len(said) + 2 > room:
+            more = count(len(found) - i, {"critical": "more critical finding"}.get(severity, "more warning"))
+            told.append(f"    and {more}" if told else f"    {more.replace('more ', '')} in the report")
             break
         told += said
     return [""] * bool(told) + told
@@ -107,10 +133,41 @@ def _told(text: str, first: str, then: str) -> list[str]:
     return textwrap.wrap(plain, TERMINAL_WIDTH, initial_indent=first, subsequent_indent=then) or []
 
 
+def _sections(analysis: Analysis) -> list[str]:
+    """A line for each section, those that cannot speak last; two where it takes them."""
+    if not analysis.view.table.complete:
+        silent = listing([section.key for section in analysis.sections if section.not_applicable])
+        return _told(f"Without a complete trial there is nothing to say of {silent}.", "", "") if silent else []
+    width = max((len(section.key) for section in analysis.sections), default=0) + 2
+    found: list[str] = []
+    for section in sorted(analysis.sections, key=lambda section: bool(section.not_applicable)):
+        lines = _in_lines(_line(section), TERMINAL_WIDTH - width)
+        heads = [section.key, *[""] * len(lines)]
+        found += [f"{head:<{width}}{line}" for head, line in zip(heads, lines or [""], strict=False)]
+    return found
+
+
 def _line(section: Section) -> str:
     if section.not_applicable:
         return f"not applicable, {printable(section.not_applicable)}"
-    if not section.findings:
-        return "nothing found"
-    order = {severity: i for i, severity in enumerate(SEVERITIES)}
-    return printable(min(section.findings, key=lambda f: order[f.severity]).sentence)
+    light = [finding for finding in section.findings if finding.severity == "info"]
+    many = Counter(finding.severity for finding in section.findings)
+    nouns: dict[Severity, str] = {"critical": "critical finding", "warning": "warning"}
+    heavy = listing([count(many[severity], noun) for severity, noun in nouns.items() if many[severity]])
+    told = printable(min(light, key=_place).sentence) if light else ""
+    return " ".join(part for part in (f"{heavy}." if heavy else "", told) if part) or "nothing found"
+
+
+def _in_lines(text: str, width: int) -> list[str]:
+    """As many whole sentences as fit into the lines of a section; the first one cut where it alone is too long."""
+    sentences = _SENTENCES.split(text)
+    for n in range(len(sentences), 0, -1):
+        lines = textwrap.wrap(" ".join(sentences[:n]), width)
+        if len(lines) <= LINES_A_SECTION:
+            return lines
+    return [*lines[: LINES_A_SECTION - 1], cut(" ".join(lines[LINES_A_SECTION - 1 :]), width)]
+
+
+def _place(finding: Finding) -> int:
+    """How soon a fact is told where there is room for one."""
+    return TOLD_FIRST.index(finding.rule) if finding.rule in TOLD_FIRST else len(TOLD_FIRST)

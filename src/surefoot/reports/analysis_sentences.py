@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from surefoot.analysis.section import Section
@@ -16,19 +17,37 @@ if TYPE_CHECKING:  # an analysis is only given here: what makes one need not be 
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 BADGES = {"critical": "may overturn a conclusion", "warning": "weakens a conclusion", "info": ""}
+EFFECTS = ("importance.real", "direction.number", "direction.boolean", "direction.choice")
+SURE_BELOW = 0.05
+MOST_NAMED = 4
+NO_STEPS = ("Do not ", "Read ", "That is not ")
 STATES = ("COMPLETE", "PRUNED", "FAILED", "INFEASIBLE", "RUNNING")
 
 
 def headline(analysis: Analysis) -> str:
-    """The most severe finding; where none weighs, what the best trial is."""
+    """What may overturn a conclusion; where nothing does, what the best trial is and what goes with the metric."""
     findings = analysis.findings
-    if findings and findings[0].severity != "info":
+    if findings and findings[0].severity == "critical":
         return clause(printable(findings[0].sentence))
     table = analysis.view.table
     best = best_of(table)
     if best is None or best.value is None:
         return f"No trial of {printable(table.name)} has a value: there is nothing to analyse yet"
-    return f"The best of {count(len(table.complete), 'trial')} has {table.metric.name} {_value(best.value, table)}"
+    least = f"The best of {count(len(table.complete), 'trial')} has {table.metric.name} {_value(best.value, table)}"
+    return printable(f"{least}{_what_goes_with_it(findings)}")
+
+
+def _what_goes_with_it(findings: Sequence[Finding]) -> str:
+    """ "; lr and depth go with it beyond chance"; empty where no section asked."""
+    sure = [f for f in findings if f.rule in EFFECTS and f.evidence.get("q_value", 0.0) < SURE_BELOW]
+    shown = list(dict.fromkeys(finding.subject for finding in sure))
+    if shown:
+        rest = [f"{len(shown) - MOST_NAMED} more"] if len(shown) > MOST_NAMED else []
+        verb = "goes" if len(shown) == 1 else "go"
+        return f"; {listing([*shown[:MOST_NAMED], *rest])} {verb} with it beyond chance"
+    rules = {finding.rule for finding in findings}
+    is_open = "direction.none" in rules and not rules & set(EFFECTS)
+    return "; no parameter is shown to go with it" if is_open else ""
 
 
 def weighty(analysis: Analysis, severity: Severity) -> list[Finding]:
@@ -45,8 +64,10 @@ def finding_counts(analysis: Analysis) -> str:
 
 def next_step(analysis: Analysis) -> str:
     """The advice of the most severe finding that has one; empty where none has."""
-    told = (finding.advice for finding in analysis.findings if finding.advice)
-    return ended(next(told, ""))
+    told = [finding.advice for finding in analysis.findings if finding.advice]
+    # What not to do is no next step.
+    steps = [advice for advice in told if not advice.startswith(NO_STEPS)]
+    return ended(next(iter(steps or told), ""))
 
 
 def best_of(table: TrialTable) -> Trial | None:

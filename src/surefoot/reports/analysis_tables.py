@@ -16,7 +16,7 @@ from surefoot.words import NOTHING, decimals_of, half_width, number, p_value, se
 
 MOST_ROWS = 30
 MOST_ROWS_UNFOLDED = 12
-LONGEST_CELL = 110
+LONGEST_CELL = 220
 LONGEST_CELL_IN_LINE = 44
 # Within so many powers of ten the numbers of a column keep the same decimals, so that they stand under each other.
 ALIKE = 100.0
@@ -34,6 +34,8 @@ _WORDS = {
     "interval": "95 % interval",
 }
 _CONDITION = ("condition",)
+# What was set is shown as it was set, whatever else stands in its column.
+_SETTINGS = ("level", "choice", "best_choice", "worst_choice", "bound", "zone")
 _NAMES = ("trial", "seed", "step", "epoch")
 
 
@@ -109,7 +111,13 @@ def texts_of(name: str, values: Sequence[Any]) -> list[str]:
     """A column's cells."""
     numbers = [float(v) for v in values if is_number(v)]
     is_p = bool(_P.fullmatch(name)) and all(0 <= v <= 1 for v in numbers)
-    digits = None if name in _NAMES else _common_decimals(numbers, values)
+    is_setting = name in _SETTINGS
+    digits = None if name in _NAMES or is_setting else _common_decimals(numbers, values)
+    if is_setting:
+        return [
+            cut(printable(setting(v)), LONGEST_CELL) if v not in (None, "") else _text(name, v, None, is_p=False)
+            for v in values
+        ]
     return [_text(name, v, digits, is_p=is_p) for v in values]
 
 

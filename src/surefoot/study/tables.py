@@ -69,6 +69,8 @@ def table_of_plan(
         trivial=trivial,
         evaluated_on=evaluated_on,
         notices=(said, *set_aside, *(n for n in shown.notices if not n.startswith("never varied")), *unsaid),
+        workload=plan.workload if isinstance(plan.workload, str) else "",
+        workload_path=plan.path,
     )
 
 

@@ -48,6 +48,6 @@ class Gp(Modelled):
 
 
 def _threads_at_most(count: int) -> AbstractContextManager[Any]:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     return cast(AbstractContextManager[Any], threadpool_limits(limits=count))

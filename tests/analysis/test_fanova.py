@@ -11,6 +11,7 @@ import pytest
 from analysis_cases import rows_of, view
 from scipy.stats import spearmanr
 
+from surefoot.analysis import fanova
 from surefoot.analysis.fanova import main_marginal, pair_marginal, pair_marginal_at, variance_shares
 from surefoot.analysis.forest import ForestAxis, fit_forest
 from surefoot.analysis.strata import encoded, strata_of
@@ -301,3 +302,15 @@ def test_shares_rank_as_those_of_optuna_on_the_same_trials():
 
 def _rng():
     return np.random.default_rng(1)
+
+
+def test_few_leaves_taken_together_say_what_many_say_pair_by_pair(monkeypatch):
+    rng = np.random.default_rng(3)
+    axes = [ForestAxis(key="a"), ForestAxis(key="b", is_choice=True, level_count=4), ForestAxis(key="c")]
+    x = np.stack([rng.random(80), rng.integers(0, 4, 80), rng.random(80)], axis=1)
+    forest = fit_forest(x, x[:, 0] * x[:, 1] + rng.normal(size=80), axes, trees=6, rng=rng)
+    pairs = [(0, 1), (2, 0), (1, 2)]
+    together = variance_shares(forest, pairs).per_tree_pairs
+    monkeypatch.setattr(fanova, "FEW_LEAVES", 0)
+    assert variance_shares(forest, pairs).per_tree_pairs == pytest.approx(together, rel=1e-9)
+    assert together.min() > 0

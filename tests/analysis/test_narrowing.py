@@ -1,6 +1,5 @@
 """One parameter's next range: by evidence only, with room left, within limits, on its own grid."""
 
-import functools
 import math
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from analysis_cases import table
 from refining_cases import a_sweep, analyzed
 
 from surefoot.analysis.case import natural_limits
+from surefoot.analysis.importance import ImportanceRow
 from surefoot.analysis.line import CARES, range_text
 from surefoot.analysis.narrowing import next_line
 from surefoot.analysis.next_levels import following
@@ -355,44 +355,51 @@ def test_the_next_number_of_a_row_follows_its_pattern(levels, side, next_one):
 # --- dead parameters -------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def dead_and_alive(n, *others):
+DEAD = ImportanceRow(
+    key="dead", condition="", n=300, share=0.001, interval=(0.0, 0.01), sd=0.003, null=0.02, p=0.6, is_real=False,
+    ped=0.0, ped_interval=(0.0, 0.1), ped_sd=0.1, ped_p=0.5, flags=("dead",),
+)  # fmt: skip
+
+
+def with_dead(*others, loss=lambda s: s["x"]):
+    """An analysis in which the importances call one parameter dead."""
     space = space_of(real("x", 0.0, 1.0), choice("dead", "u", "v"), *others)
-    return searched(space, lambda s: 30 * s["x"], n=n, is_weighed=True)
+    analysis = searched(space, loss)
+    return replace(analysis, importance=replace(analysis.importance, rows=(DEAD,)))
 
 
 def test_a_dead_parameter_is_fixed_as_in_the_best_trial_by_the_aggressive_style_alone():
-    analysis = dead_and_alive(300)
+    analysis = with_dead()
     found = line(analysis, "dead")
     best = analysis.view.trials[int(np.argmin(analysis.view.values))]
     assert (found.action, found.rule, found.value) == ("fixed", "refine.dead", best.settings["dead"])
-    assert found.after is None
+    assert found.after is None and "at most 1 % of the variance over 300 trials" in found.reason
     careful = line(analysis, "dead", "conservative")
     assert (careful.action, careful.rule) == ("kept", "refine.dead_kept")
 
 
-def test_below_a_hundred_trials_nothing_is_called_dead():
-    assert line(dead_and_alive(99), "dead").action == "kept"
+def test_the_importances_alone_call_it_dead_on_a_hundred_trials_and_more():
+    space = space_of(real("x", 0.0, 1.0), choice("dead", "u", "v"))
+    few = searched(space, lambda s: 30 * s["x"], n=40, is_weighed=True)
+    assert line(few, "dead").action == "kept"
 
 
-def test_a_dead_parameter_on_which_others_hang_is_kept():
-    analysis = dead_and_alive(300, real("y", 0.0, 1.0, when={"dead": "u"}))
-    assert "dead" in next(r for r in analysis.importance.rows if r.key == "dead").flags
-    assert line(analysis, "dead").rule == "refine.dead_kept"
+@pytest.mark.parametrize("other", [real("y", 0.0, 1.0, when={"dead": "u"}), choice("arm", "a", "b", role="scientific")])
+def test_a_dead_parameter_that_others_hang_on_or_that_is_tuned_for_several_is_kept(other):
+    assert line(with_dead(other), "dead").rule == "refine.dead_kept"
 
 
-def test_a_sweep_keeps_a_dead_parameter_where_fixing_it_would_give_up_most_of_its_trials():
-    analysis = dead_and_alive(300)
-    sweep = a_sweep(analysis.view.table.space)
-    on_record = replace(analysis, view=replace(analysis.view, table=replace(analysis.view.table, sweep=sweep)))
-    value = analysis.view.trials[int(np.argmin(analysis.view.values))].settings["dead"]
-    share = np.mean([t.settings["dead"] == value for t in analysis.view.trials])
-    assert line(on_record, "dead").action == ("fixed" if share >= 0.5 else "kept")
-    few = [t for t in analysis.view.trials if t.settings["dead"] != value][:99]
-    rare = replace(on_record.view, trials=(*few, analysis.view.trials[int(np.argmin(analysis.view.values))]))
-    rare = replace(rare, values=np.array([t.value for t in rare.trials]))
-    found = line(replace(on_record, view=rare), "dead")
-    assert (found.action, found.rule) == ("kept", "refine.dead_kept") and "1 % of the trials" in found.reason
+@pytest.mark.parametrize(("value", "action"), [("u", "fixed"), ("v", "kept")])
+def test_a_sweep_keeps_a_dead_parameter_where_fixing_it_would_give_up_most_of_its_trials(value, action):
+    """Two trials of three have u; what is fixed otherwise cannot be carried over into the next sweep."""
+    space = space_of(real("x", 0.0, 1.0), choice("dead", "u", "v", weights=(2, 1)))
+    made = searched(space, lambda s: s["x"] - 5 * (s["dead"] == value)).view.table
+    analysis = analyzed(replace(made, sweep=a_sweep(space)))
+    found = line(replace(analysis, importance=replace(analysis.importance, rows=(DEAD,))), "dead")
+    assert found.action == action
+    assert (found.rule, "could be carried over" in found.reason) == (
+        ("refine.dead", False) if action == "fixed" else ("refine.dead_kept", True)
+    )
 
 
 # --- words -----------------------------------------------------------------------------------------------------------

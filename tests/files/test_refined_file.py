@@ -26,7 +26,7 @@ OLD = """\
 # what we think of it
 sweep: first
 description: a sentence
-command: python train.py {args}   # the script
+command: true {args}   # the script
 metrics: {val_loss: {goal: minimize, target: 0.3}}
 base: {epochs: 3, momentum: 0.5}
 parameters:
@@ -145,10 +145,10 @@ def test_a_grid_has_no_budget_of_trials_unless_it_stays_one():
 
 def test_a_file_of_json_is_yaml_too_and_becomes_readable():
     text, sweep, _ = written(
-        '{"sweep": "j", "command": "python t.py {args}", "metrics": {"loss": {"goal": "minimize"}},\n'
+        '{"sweep": "j", "command": "true {args}", "metrics": {"loss": {"goal": "minimize"}},\n'
         '"parameters": {"x": {"min": 0.0, "max": 1.0}}, "budget": {"trials": 4}}'
     )
-    assert sweep.name == "first-2" and 'command: "python t.py {args}"' in text
+    assert sweep.name == "first-2" and '"command": "true {args}"\n' in text
 
 
 def test_the_metric_that_was_looked_at_is_searched_for():
@@ -168,7 +168,7 @@ def test_a_table_needs_to_be_told_what_is_trained():
     found = refinement(space, first=({"x": 0.25, "kind": "a"},))
     with pytest.raises(SurefootError, match="must say what to train"):
         refined_text(found, table, name="t-2")
-    text = refined_text(found, table, name="t-2", trained=Trained(command="python t.py {args}"))
+    text = refined_text(found, table, name="t-2", trained=Trained(command="true {args}"))
     sweep = parse_sweep(text)
     assert (sweep.space, sweep.base, sweep.continues) == (space, {"epochs": 5}, None)
     assert sweep.first == ({"x": 0.25, "kind": "a"},) and sweep.budget.trials == 40
@@ -221,11 +221,12 @@ def spaces(draw):
     twins = [
         dataclasses.replace(draw(parameters(names[-1])), when={parent.name: (value,)}) for value in parent.choices[:2]
     ]
-    found[1] = dataclasses.replace(found[1], role=draw(st.sampled_from(["nuisance", "nuisance"])))
+    if found[1].kind in ("bool", "categorical"):
+        found[1] = dataclasses.replace(found[1], role=draw(st.sampled_from(["nuisance", "scientific"])))
     return SearchSpace(parameters=(*found, *twins))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(space=spaces(), said=st.text(max_size=60), style=st.sampled_from(["conservative", "aggressive"]))
 def test_any_space_is_read_back_as_it_was_whatever_the_comments_say(space, said, style):
     lines = tuple(dataclasses.replace(unchanged(p), reason=said, action="narrowed") for p in space.parameters)
@@ -233,9 +234,9 @@ def test_any_space_is_read_back_as_it_was_whatever_the_comments_say(space, said,
     table = TrialTable(
         name="t", source=said, metric=Metric(name="the loss", goal="minimize"), space=space, trials=(),
     )  # fmt: skip
-    text = refined_text(found, table, name="next", trained=Trained(command="python t.py {args}"))
+    text = refined_text(found, table, name="next", trained=Trained(command="true {args}"))
     assert parse_sweep(text).space == space
-    assert refinement_text(found).count("\n") == len(lines) + 3 + bool(said) * 0
+    assert refinement_text(found).count("\n") == len(lines) + 3
 
 
 @settings(max_examples=300, deadline=None)
@@ -289,12 +290,12 @@ def in_wandb(**changes):
     return text, parse_sweep(text, "theirs-2.yaml"), space
 
 
-def test_a_sweep_of_wandb_stays_one_with_other_ranges_and_the_reasons_at_its_head(tmp_path, monkeypatch):
+def test_a_sweep_of_wandb_stays_one_with_other_ranges_and_the_reasons_at_its_head():
     text, sweep, space = in_wandb(lr={"low": 0.001, "high": 0.01}, batch={"choices": (32, 64)}, depth={"low": 4})
     assert sweep.space == space and sweep.name == "theirs-2"
     assert sweep.budget.trials == 25 and sweep.stopping is not None and sweep.base == {"model.kind": "cnn"}
     assert text.startswith("# Refined (conservative)") and "# the team's sweep" in text
-    assert "# lr: narrowed from 1e-05 … 0.1 (refine.few_trials, n 3): why not." in text
+    assert "# lr: narrowed from 1e−05 … 0.1 (refine.few_trials, n 3): why not." in text
     assert "no trial is carried over" in " ".join(text.replace("\n# ", " ").split())
 
 
@@ -305,25 +306,25 @@ def test_a_fixed_parameter_of_wandb_is_a_value_and_a_normal_one_stays_as_it_was(
     assert noise.low is None and "noise stays as it was" in text
 
 
-@pytest.mark.parametrize("is_grid", [False, True])
+IN_A_GRID = [
+    integer("x", 2, 9),
+    integer("x", 4, 64, step=4),
+    real("x", 0.25, 1.5, step=0.25),
+    choice("x", "a", 2, True),
+    boolean("x"),
+]
+DRAWN = [
+    integer("x", 2, 64, log=True),
+    real("x", 0.1, 0.7),
+    real("x", 1e-4, 1e-2, log=True),
+    choice("x", "a", "b", weights=(1, 3)),
+]
+
+
 @pytest.mark.parametrize(
-    "parameter",
-    [
-        integer("x", 2, 9),
-        integer("x", 4, 64, step=4),
-        integer("x", 2, 64, log=True),
-        real("x", 0.1, 0.7),
-        real("x", 1e-4, 1e-2, log=True),
-        real("x", 0.25, 1.5, step=0.25),
-        choice("x", "a", 2, True),
-        choice("x", "a", "b", weights=(1, 3)),
-        boolean("x"),
-    ],
+    ("parameter", "is_grid"), [*((p, True) for p in IN_A_GRID), *((p, False) for p in (*IN_A_GRID, *DRAWN))]
 )
 def test_a_parameter_in_wandb_s_words_is_the_same_one(parameter, is_grid):
-    if is_grid and (parameter.log or parameter.weights or (parameter.kind == "float" and parameter.step is None)):
-        pytest.skip("no grid of W&B's holds it")
-
     def refuse(key, message):
         raise AssertionError(f"{key} {message}")
 
@@ -335,11 +336,8 @@ def test_a_parameter_in_wandb_s_words_is_the_same_one(parameter, is_grid):
 
 
 def test_a_person_reads_one_aligned_line_a_parameter():
-    lr, kind, momentum = (
-        real("lr", 1e-5, 1e-1, log=True),
-        choice("optimizer", "a", "b", "c"),
-        real("momentum", 0.0, 1.0),
-    )
+    lr, momentum = real("lr", 1e-5, 1e-1, log=True), real("momentum", 0.0, 1.0)
+    kind = choice("optimizer", "a", "b", "c")
     lines = (
         dataclasses.replace(unchanged(lr), after=real("lr", 5e-4, 2e-3, log=True), action="narrowed", p=0.003),
         unchanged(kind),
@@ -347,13 +345,13 @@ def test_a_person_reads_one_aligned_line_a_parameter():
     )
     found = refinement(SearchSpace(parameters=(lr, kind)), lines, carried=("1",), fixed={"momentum": 0.9})
     assert refinement_text(dataclasses.replace(found, share=0.25)) == textwrap.dedent("""\
-        lr         narrowed  1e-05 … 0.1 → 0.0005 … 0.002  (why not; p = .003)
+        lr         narrowed  1e−05 … 0.1 → 0.0005 … 0.002  (why not; p = .003)
         optimizer  kept      (why not)
         momentum   fixed     0.9  (why not)
 
         25 % of the old space is searched still, and 1 parameter is fixed. 1 earlier trial lies in it.
         """)
-    assert line_text(lines[0]) == "lr: narrowed from 1e-05 … 0.1 (refine.few_trials, n 3, p = .003): why not."
+    assert line_text(lines[0]) == "lr: narrowed from 1e−05 … 0.1 (refine.few_trials, n 3, p = .003): why not."
 
 
 def test_a_normal_distribution_is_told_with_what_cuts_it_off():

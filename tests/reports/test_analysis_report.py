@@ -282,6 +282,7 @@ def test_a_level_that_never_came_is_no_choice_that_was_tried():
 def test_a_name_becomes_a_file_name_and_different_names_different_ones():
     assert file_name("contour_data_lr_vs_batch_size") == "contour_data_lr_vs_batch_size"
     assert file_name("depth[encoder=cnn]") == "depth_encoder=cnn"
+    assert len({file_name(name) for name in ("contour_a_b_vs_x", "contour_a[b]_vs_x", "contour_a[b_vs_x")}) == 3
     odd = ["a/b", "a b", "a:b", "../a", "..", "", "😀", "🎉", "x" * 300, "x" * 301, "a\nb", "a\x00b", "Ünïcode/"]
     names = [file_name(name) for name in odd]
     assert len(set(names)) == len(odd)

@@ -52,7 +52,7 @@ def _title(levels: Sequence[LevelShare], ranges: Sequence[RangeShare]) -> str:
     keys = [level.key for level in levels if level.is_evidence] + [span.key for span in ranges if span.is_evidence]
     keys = list(dict.fromkeys(keys))
     if not keys:
-        return "The best trials share nothing beyond what was tried most"
+        return "Nothing that the best trials share is shown to be beyond chance"
     named = listing(keys) if len(keys) <= MOST_NAMED else f"{len(keys)} parameters"
     return f"The best trials share more than chance explains in {named}"
 

@@ -326,6 +326,8 @@ def _figure(view: View, surface: Surface, found: Interactions) -> SurfaceFigure:
     shown_to = "" if found.is_shown(pair) else "not "
     is_blind = pair.condition in found.blind
     unseen = " The forest predicts nothing of unseen trials: read no shape into it." if is_blind else ""
+    if found.is_shown(pair) and not pair.is_real:
+        unseen = " What the two do together stands in what the forest leaves unexplained; the surface hardly shows it."
     few = f" Fitted to {surface.n_fitted:,} of {n:,} trials, drawn at random." if surface.n_fitted < n else ""
     points_left = f" {len(shown):,} of the trials are drawn." if len(shown) < n else ""
     return SurfaceFigure(

@@ -45,12 +45,6 @@ def analyze(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def analysis_of(arguments: argparse.Namespace) -> Analysis:
-    """The analysis of the trials that SOURCE means."""
-    table, _ = trials_of(arguments)
-    return _analyzed(table, arguments)
-
-
 def _analyzed(table: TrialTable, arguments: argparse.Namespace) -> Analysis:
     from surefoot.analysis import analysis
 

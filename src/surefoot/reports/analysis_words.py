@@ -11,6 +11,8 @@ LONGEST_FILE_NAME = 96
 # They turn the direction of what follows: a name that holds one could make a whole sentence read backwards.
 _TURNING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)))
 _UNPRINTABLE = ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")
+# A condition behind a parameter's name, as "depth[encoder=cnn]"; other brackets are part of somebody's own name.
+_CONDITION = re.compile(r"\[([^\[\]]*=[^\[\]]*)\]")
 _NO_FILE_NAME = re.compile(r"[^\w.=+-]+|^[.-]+")
 
 
@@ -44,7 +46,7 @@ def both_ends(text: str, longest: int = LONGEST_NAME) -> str:
 
 def file_name(name: str) -> str:
     """The name as a file may be called on every system; what had to be changed much keeps a mark of its own."""
-    wanted = name.replace("[", "_").replace("]", "")
+    wanted = _CONDITION.sub(r"_\1", name)
     plain = _NO_FILE_NAME.sub("_", wanted).strip("._ ")
     if plain and plain == wanted and len(plain.encode()) <= LONGEST_FILE_NAME:
         return plain

@@ -51,7 +51,7 @@ DOORS = {
     "sklearn": ("workloads", "analysis"),
     "mlflow": ("workloads",),
     "optuna": ("search",),
-    "threadpoolctl": ("search",),
+    "threadpoolctl": ("search", "analysis"),
     "ray": ("execution",),
     "sqlalchemy": ("storage",),
     "sqlite3": ("storage",),

@@ -19,9 +19,11 @@ TREES = 64
 FEW_ROWS, MOST_ROWS = 200, 500
 SHUFFLES = 99
 PAIR_SHUFFLES = 59
+# Where so many of the first shuffles reach what was observed, p is far above any level: the rest are left out.
+FIRST_SHUFFLES, HOPELESS = 39, 8
 RESAMPLES = 60
-# Fewer trees spread a share more, and so never make chance look smaller than it is.
-FEW_TREES = 8
+# Of a resampled forest, and of a shuffled one. Fewer trees spread a share more, and so never make chance look smaller.
+FEW_TREES, FEWEST_TREES = 8, 6
 # How often what was found is put back to look for the next.
 ROUNDS = 3
 MOST_PAIR_ROWS = 1_000
@@ -113,7 +115,7 @@ def chance_of_mains(ground: Ground, observed: Floats, *, families: int, rng: np.
     p, limits = np.ones(count), np.ones(count)
     left, base, floor = np.arange(count), np.zeros(ground.n), 0.0
     for _ in range(ROUNDS):
-        drawn = shuffled_shares(alone, base, families=families, rng=rng)[:, left]
+        drawn = shuffled_shares(alone, base, observed, left, families=families, rng=rng)
         found = chance(observed[left], drawn, families=families)
         # A parameter is found only after those before it: its p is never below theirs.
         p[left], limits[left] = np.maximum(found.p, floor), found.limits
@@ -149,7 +151,9 @@ def chance_of_pairs(
     unseen = float(((ground.y - out_of_bag(forest, ground)) ** 2).mean())
     inside = float((left**2).mean())
     left = left * math.sqrt(max(1.0, unseen / inside)) if inside > 0 else left
-    drawn = shuffled_shares(ground.valued(base + left), base, families=families, rng=rng)[:, len(ground.axes) :]
+    asked = np.arange(len(ground.axes), len(ground.axes) + len(ground.pairs))
+    whole = np.concatenate([np.zeros(len(ground.axes)), observed])
+    drawn = shuffled_shares(ground.valued(base + left), base, whole, asked, families=families, rng=rng)
     return chance(observed, drawn, families=families)
 
 
@@ -158,25 +162,45 @@ def chance(observed: Floats, drawn: Floats, *, families: int = 1) -> Chance:
 
     A choice of many levels reaches large shares by chance; on its own scale it does not hide the others.
     """
-    centre, scale = drawn.mean(axis=0), np.maximum(drawn.std(axis=0, ddof=1), 1e-9)
-    largest = np.sort(((drawn - centre) / scale).max(axis=1))[::-1]
-    score = (observed - centre) / scale
-    reached = (largest[None, :] >= score[:, None]).sum(axis=1)
-    p = np.minimum(1.0, families * (1 + reached) / (1 + len(drawn)))
+    centre, scale, largest = _scaled(drawn)
+    p = np.minimum(1.0, families * (1 + reached(observed, drawn)) / (1 + len(drawn)))
     place = max(math.floor(ALPHA / families * (1 + len(drawn))) - 1, 0)
     return Chance(p=p, limits=np.clip(centre + scale * largest[place], 0.0, 1.0))
 
 
-def shuffled_shares(ground: Ground, base: Floats, *, families: int, rng: np.random.Generator) -> Floats:
-    """Main and pair shares where gains less `base` are shuffled, shape (shuffles, mains + pairs)."""
+def reached(observed: Floats, drawn: Floats) -> Integers:
+    """In how many of the shuffles the largest of all shares, each on its own scale, reaches the observed one; (d,)."""
+    centre, scale, largest = _scaled(drawn)
+    found: Integers = (largest[None, :] >= ((observed - centre) / scale)[:, None]).sum(axis=1)
+    return found
+
+
+def _scaled(drawn: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean and spread of each share by chance, and the largest score of each shuffle, the largest first."""
+    centre, scale = drawn.mean(axis=0), np.maximum(drawn.std(axis=0, ddof=1), 1e-9)
+    return centre, scale, np.sort(((drawn - centre) / scale).max(axis=1))[::-1]
+
+
+def shuffled_shares(
+    ground: Ground, base: Floats, observed: Floats, asked: Integers, *, families: int, rng: np.random.Generator
+) -> Floats:
+    """The `asked` ones of main and pair shares where gains less `base` are shuffled, shape (shuffles, asked).
+
+    Shuffling ends early where the first shuffles reach every observed share so often that no more of them could
+    make one of them more than chance. Source: Besag and Clifford (1991), "Sequential Monte Carlo p-values",
+    Biometrika 78(2).
+    """
 
     def one(draw: np.random.Generator) -> Floats:
         y = base + draw.permutation(ground.y - base)
-        return _shares(ground.valued(y), FEW_TREES, draw)
+        return _shares(ground.valued(y), FEWEST_TREES, draw)[asked]
 
     # Enough shuffles that the smallest p they can show is small enough for every family.
-    count = max(PAIR_SHUFFLES if ground.pairs else SHUFFLES, 40 * families - 1)
-    return np.stack(_in_turn(one, rng.spawn(count), ground.n))
+    draws = rng.spawn(max(PAIR_SHUFFLES if ground.pairs else SHUFFLES, 25 * families - 1))
+    first = np.stack(_in_turn(one, draws[:FIRST_SHUFFLES], ground.n))
+    if reached(observed[asked], first).min(initial=len(first)) >= HOPELESS:
+        return first
+    return np.concatenate([first, np.stack(_in_turn(one, draws[FIRST_SHUFFLES:], ground.n))])
 
 
 def spread_of_shares(ground: Ground, observed: Floats, whole: int, rng: np.random.Generator) -> Spread:

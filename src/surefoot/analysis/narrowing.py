@@ -49,6 +49,10 @@ def next_line(
 
 def _as_it_was(case: Case, row: ImportanceRow | None) -> Line:
     """Kept, and whether it matters."""
+    way = next((r for r in case.analysis.directions.shown if r.key == case.parameter.key), None)
+    if (row is None or not row.is_real) and way is not None:
+        reason = "a direction is shown of it, but the elites crowd no part of what was tried"
+        return case.kept("refine.direction", reason, way.p_perm)
     if row is None or not row.is_real:
         return case.kept("refine.nothing_shown", "it is not shown to matter", None if row is None else row.p)
     if len(case.tried.levels) == 2 and case.parameter.kind in ("categorical", "bool"):

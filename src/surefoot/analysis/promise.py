@@ -23,13 +23,15 @@ RACERS, RACE_SEEDS = 8, 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """The config that an earlier sweep chose: its place among the trials, its mean on seeds that chose nothing (in
-    the metric's own unit), and the standard error of that.
+    """The config that an earlier sweep chose: its place among the trials, and its `values` on seeds that chose nothing.
+
+    `mean` and its standard `error` are on the scale that the range is thought of in.
     """
 
     place: int
     mean: float
     error: float
+    values: tuple[float, ...] = ()
 
 
 def promise(

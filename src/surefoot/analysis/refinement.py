@@ -19,6 +19,7 @@ from surefoot.parameter import Parameter, is_same
 from surefoot.space import Constraint, SearchSpace
 from surefoot.stats.noise import pooled_variance, sample_variance
 from surefoot.sweep import Expectation
+from surefoot.trials import Trial
 from surefoot.words import count, listing, percent
 
 USUAL_TRIALS = 40
@@ -93,11 +94,21 @@ def refine(
         fixed=fixed,
         share=share_left(view.table.space, lines, rng=view.rng("share")),
         carried=tuple(t.name for t in carried),
-        first=tuple(_searched(t.settings, fixed, space) for t in ranked[:MOST_FIRST]),
+        first=_first(ranked, fixed, space),
         not_concluded=(*_not_concluded(analysis, lines, barred), *_of_a_grid(view, space, inside)),
         expectation=_expectation(view, analysis, [t.name for t in ranked], further, claim_seeds),
         trials=further,
     )
+
+
+def _first(ranked: Sequence[Trial], fixed: Mapping[str, Any], space: SearchSpace) -> tuple[Mapping[str, Any], ...]:
+    """The configs of the best trials, each once."""
+    found: list[Mapping[str, Any]] = []
+    for trial in ranked:
+        config = _searched(trial.settings, fixed, space)
+        if config not in found:
+            found.append(config)
+    return tuple(found[:MOST_FIRST])
 
 
 def _barred(analysis: Analysis) -> str:
@@ -223,8 +234,18 @@ def _expectation(
     )
     if found is None:
         return None
-    against = None if found.against is None else float(back(found.against))
-    return Expectation(low=float(back(found.low)), high=float(back(found.high)), against=against)
+    low, high = _possible(view, float(back(found.low)), float(back(found.high)))
+    # The mean itself, as the sweep's report claims it: that of the logarithms is another one.
+    against = None if standing is None else math.fsum(standing.values) / len(standing.values)
+    return Expectation(low=low, high=high, against=against)
+
+
+def _possible(view: View, low: float, high: float) -> tuple[float, float]:
+    """The range within what a metric of such values can be: a share ends at 1 or 100 %, and what is never negative at 0."""
+    least, most = float(view.values.min()), float(view.values.max())
+    end = 100.0 if view.metric.unit == "%" else 1.0
+    is_share = view.metric.goal == "maximize" and least >= 0 and most <= end
+    return max(low, 0.0) if least >= 0 else low, min(high, end) if is_share else high
 
 
 def _scale(view: View) -> tuple[Scale, Scale]:
@@ -254,8 +275,9 @@ def _standing(view: View, sd: float, claim_seeds: int, to: Scale) -> Standing | 
     if not names:
         return None
     name = max(names, key=lambda name: len(known[name]))
-    claimed = to(np.array(known[name][-claim_seeds:]))
-    return Standing(place=places[name], mean=float(claimed.mean()), error=sd / math.sqrt(len(claimed)))
+    values = known[name][-claim_seeds:]
+    mean = float(to(np.array(values)).mean())
+    return Standing(place=places[name], mean=mean, error=sd / math.sqrt(len(values)), values=values)
 
 
 def _not_concluded(analysis: Analysis, lines: Sequence[Line], barred: str) -> tuple[str, ...]:

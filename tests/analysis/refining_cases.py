@@ -2,12 +2,15 @@
 
 from surefoot.analysis.analysis import Analysis
 from surefoot.analysis.boundaries import boundaries
+from surefoot.analysis.direction import Directions
 from surefoot.analysis.elites import elites
 from surefoot.analysis.importance import Importance, importance
 from surefoot.analysis.noise import noise_floor
 from surefoot.analysis.view import view_of
 from surefoot.run import Metric
 from surefoot.sweep import Method, Sweep
+
+NOTHING_SHOWN = Directions(numbers=(), booleans=(), choices=())
 
 
 def analyzed(table, *, is_weighed=False, seed=0):
@@ -21,7 +24,7 @@ def analyzed(table, *, is_weighed=False, seed=0):
         instrument=None,
         noise=noise_floor(view),
         importance=weights,
-        directions=None,
+        directions=NOTHING_SHOWN,
         elites=best,
         boundaries=boundaries(view, best, dead=dead),
         sections=(),

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from surefoot.analysis.line import Line
 from surefoot.analysis.refinement import Refinement
 from surefoot.errors import SurefootError
-from surefoot.files.refined_file import Trained, line_text, refined_text, refinement_text, spelled
+from surefoot.files.refined_file import ADVICE, Trained, line_text, refined_text, refinement_text, spelled
 from surefoot.files.refined_wandb import wandb_block
 from surefoot.files.sweep_file import parse_sweep
 from surefoot.files.wandb_parameter import read_parameter
@@ -82,7 +82,8 @@ def test_what_stands_beside_the_space_is_as_it_was():
     assert (sweep.name, sweep.continues.sweep, sweep.continues.round) == ("first-2", "first", 2)
     assert (sweep.budget.trials, sweep.budget.hours) == (40, 2)
     assert sweep.search_seed == old.search_seed + 1
-    assert "# what we think of it" in text and "# the script" in text
+    assert "# the script" in text
+    assert "# what we think of it" not in text  # the head of a file tells of its own sweep
 
 
 def test_a_third_round_says_that_it_is_and_does_not_pile_up_comments():
@@ -236,7 +237,7 @@ def test_any_space_is_read_back_as_it_was_whatever_the_comments_say(space, said,
     )  # fmt: skip
     text = refined_text(found, table, name="next", trained=Trained(command="true {args}"))
     assert parse_sweep(text).space == space
-    assert refinement_text(found).count("\n") == len(lines) + 3
+    assert refinement_text(found).count("\n") == len(lines) + 4
 
 
 @settings(max_examples=300, deadline=None)
@@ -344,13 +345,17 @@ def test_a_person_reads_one_aligned_line_a_parameter():
         dataclasses.replace(unchanged(momentum), after=None, action="fixed", value=0.9),
     )
     found = refinement(SearchSpace(parameters=(lr, kind)), lines, carried=("1",), fixed={"momentum": 0.9})
-    assert refinement_text(dataclasses.replace(found, share=0.25)) == textwrap.dedent("""\
+    assert (
+        refinement_text(dataclasses.replace(found, share=0.25))
+        == textwrap.dedent("""\
         lr         narrowed  1e−05 … 0.1 → 0.0005 … 0.002  (why not; p = .003)
         optimizer  kept      (why not)
         momentum   fixed     0.9  (why not)
 
         25 % of the old space is searched still, and 1 parameter is fixed. 1 earlier trial lies in it.
         """)
+        + f"{ADVICE}\n"
+    )
     assert line_text(lines[0]) == "lr: narrowed from 1e−05 … 0.1 (refine.few_trials, n 3, p = .003): why not."
 
 

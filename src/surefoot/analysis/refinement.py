@@ -241,7 +241,7 @@ def _expectation(
 
 
 def _possible(view: View, low: float, high: float) -> tuple[float, float]:
-    """The range within what a metric of such values can be: a share ends at 1 or 100 %, and what is never negative at 0."""
+    """The range within what such a metric can be: a share ends at 1 or 100 %, what is never negative at 0."""
     least, most = float(view.values.min()), float(view.values.max())
     end = 100.0 if view.metric.unit == "%" else 1.0
     is_share = view.metric.goal == "maximize" and least >= 0 and most <= end

@@ -30,8 +30,8 @@ OWN_KEYS = (
 )
 HEAD = "Refined ("
 ADVICE = (
-    "Refining is for moving a range, or for leaving out what only costs: on measured tables 60 trials, refined, and 40 "
-    "more came out no better than 100 in one sweep (docs/benchmarks.md)."
+    "Refining is for moving a range, or for leaving out what only costs: on eight measured tables 60 trials, refined, "
+    "and 40 more came out no better than 100 in one sweep, refined aggressively a little worse (docs/benchmarks.md)."
 )
 
 

@@ -24,8 +24,8 @@ from landscapes import NAMES
 from regret import Problem, problem
 from simulation import GAIN, data_root, main, spread
 from surefoot.analysis.analysis import analyze
-from surefoot.analysis.refinement import refine
 from surefoot.choosing import DEFAULT, Candidate, Chosen, confirmed, wanted
+from surefoot.refining.refinement import refine
 from surefoot.run import Status
 from surefoot.search import Search
 from surefoot.space import SearchSpace, choice, integer

@@ -19,7 +19,7 @@ SHOWN = {
 ORDER = [
     *("__init__", "errors", "constraint", "parameter", "space", "run", "words", "finding"),
     *("program", "workload", "plan", "sweep", "trials", "files"),
-    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "analysis", "sweeping", "study"),
+    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "analysis", "refining", "sweeping", "study"),
     *("execution", "storage", "records", "reports", "stats", "workloads", "reporting", "standins", "cli"),
 ]
 

@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "stats", "reporting", "standins"),
     ("constraint", "parameter", "space", "run", "words", "finding"),
     ("program", "workload", "sweep", "search", "trials"),
-    ("plan", "files", "workloads", "analysis"),
+    ("plan", "files", "workloads", "analysis", "refining"),
     ("comparison", "confounds", "verdict", "claim", "choosing"),
     ("execution", "reports", "storage", "records"),
     ("sweeping", "study"),
@@ -38,7 +38,8 @@ ORDER = {
     "sweep": ("program", "workload"),
     "search": ("sweep",),
     "trials": ("sweep",),
-    "files": ("plan", "workloads", "analysis"),
+    "files": ("plan", "workloads", "analysis", "refining"),
+    "refining": ("analysis",),
     "verdict": ("comparison",),
     "claim": ("comparison", "verdict"),
     "choosing": ("comparison",),
@@ -71,8 +72,8 @@ DOORS = {
     "subprocess": ("execution", "workloads"),
     "multiprocessing": ("execution",),
     "urllib": ("workloads", "standins"),
-    "scipy": ("stats", "search", "reports", "analysis"),
-    "numpy": ("stats", "search", "comparison", "workloads", "execution", "reports", "analysis", "records"),
+    "scipy": ("stats", "search", "reports", "analysis", "refining"),
+    "numpy": ("stats", "search", "comparison", "workloads", "execution", "reports", "analysis", "refining", "records"),
 }
 HEAVY = ("torch", "optuna", "mlflow", "ray", "pandas", "matplotlib", "plotly", "numpy", "scipy", "sklearn")
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis, analyze
-    from surefoot.analysis.refinement import Refinement, refine
     from surefoot.claim import Claim, confirm
     from surefoot.comparison import NoValue, study_noise
     from surefoot.errors import SurefootError
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from surefoot.plan import Plan, Prediction, Rule
     from surefoot.program import Program
     from surefoot.records.table import read_trials
+    from surefoot.refining.refinement import Refinement, refine
     from surefoot.reporting import Stopped, report
     from surefoot.reports.analysis_write import write_analysis
     from surefoot.run import Measurement, Metric, Run, Status
@@ -80,8 +80,8 @@ _HOMES = {
     "Finding": "finding",
     "analyze": "analysis.analysis",
     "Analysis": "analysis.analysis",
-    "refine": "analysis.refinement",
-    "Refinement": "analysis.refinement",
+    "refine": "refining.refinement",
+    "Refinement": "refining.refinement",
     "write_analysis": "reports.analysis_write",
 }
 

@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from surefoot.analysis.line import Line
-from surefoot.analysis.refinement import Refinement
 from surefoot.errors import SurefootError
 from surefoot.files.refined_file import ADVICE, Trained, line_text, refined_text, refinement_text, spelled
 from surefoot.files.refined_wandb import wandb_block
@@ -17,6 +15,8 @@ from surefoot.files.sweep_file import parse_sweep
 from surefoot.files.wandb_parameter import read_parameter
 from surefoot.files.yaml_words import comment, flow, scalar
 from surefoot.parameter import Parameter
+from surefoot.refining.line import Line
+from surefoot.refining.refinement import Refinement
 from surefoot.run import Metric
 from surefoot.space import SearchSpace, boolean, choice, integer, real
 from surefoot.sweep import Expectation

@@ -15,8 +15,8 @@ from surefoot.errors import SurefootError
 from surefoot.sweep import Sweep
 
 if TYPE_CHECKING:
-    from surefoot.analysis.refinement import Refinement
     from surefoot.files.refined_file import Trained
+    from surefoot.refining.refinement import Refinement
     from surefoot.space import SearchSpace
     from surefoot.trials import TrialTable
 
@@ -53,7 +53,7 @@ def next_name(name: str) -> str:
 
 def _refined(arguments: argparse.Namespace, table: TrialTable, limits: SearchSpace | None) -> Refinement:
     from surefoot.analysis.analysis import analyze
-    from surefoot.analysis.refinement import refine
+    from surefoot.refining.refinement import refine
 
     sweep = table.sweep
     confirmation = sweep.confirmation if sweep is not None else None

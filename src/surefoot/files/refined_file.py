@@ -11,14 +11,14 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from surefoot.analysis.line import Line, range_text
-from surefoot.analysis.refinement import Refinement, share_text
 from surefoot.errors import SurefootError
 from surefoot.files.plan_document import PlanDocument
 from surefoot.files.refined_wandb import refined_wandb
 from surefoot.files.wandb_sweep import is_wandb
 from surefoot.files.yaml_words import comment, flow, scalar
 from surefoot.parameter import Parameter
+from surefoot.refining.line import Line, range_text
+from surefoot.refining.refinement import Refinement, share_text
 from surefoot.sweep import Sweep
 from surefoot.trials import TrialTable
 from surefoot.words import NOTHING, count, number, p_phrase, setting

@@ -10,9 +10,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from surefoot.analysis.refinement import Refinement
 from surefoot.files.yaml_words import comment
 from surefoot.parameter import Parameter
+from surefoot.refining.refinement import Refinement
 from surefoot.sweep import Sweep
 
 UNSAID = (

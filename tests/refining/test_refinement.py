@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from refining_cases import a_sweep, analyzed
 
 from surefoot.analysis.analysis import analyze
-from surefoot.analysis.line import Line
-from surefoot.analysis.refinement import refine, settled, share_left, share_text
 from surefoot.constraint import constraint
+from surefoot.refining.line import Line
+from surefoot.refining.refinement import refine, settled, share_left, share_text
 from surefoot.space import SearchSpace, boolean, choice, integer, real
 from surefoot.trials import Trial
 

@@ -8,13 +8,13 @@ import pytest
 from analysis_cases import table
 from refining_cases import a_sweep, analyzed
 
-from surefoot.analysis.case import natural_limits
 from surefoot.analysis.importance import ImportanceRow
-from surefoot.analysis.line import CARES, range_text
-from surefoot.analysis.narrowing import next_line
-from surefoot.analysis.next_levels import following
-from surefoot.analysis.next_range import padded
 from surefoot.parameter import Parameter
+from surefoot.refining.case import natural_limits
+from surefoot.refining.line import CARES, range_text
+from surefoot.refining.narrowing import next_line
+from surefoot.refining.next_levels import following
+from surefoot.refining.next_range import padded
 from surefoot.space import SearchSpace, boolean, choice, integer, real
 from surefoot.trials import Trial
 

@@ -15,7 +15,7 @@ from surefoot.run import Metric
 from surefoot.space import Parameter, SearchSpace, boolean, choice, integer, real
 from surefoot.trials import Trial, TrialTable
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 Row = Mapping[str, Any]
 
 ARC_NUMBERS = [

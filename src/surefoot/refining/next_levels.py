@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from surefoot.analysis.boundaries import Boundary
-from surefoot.analysis.case import FEWEST_ELITES, Case
-from surefoot.analysis.line import Action, Line
 from surefoot.analysis.shares import LevelShare
 from surefoot.parameter import Parameter, is_same
+from surefoot.refining.case import FEWEST_ELITES, Case
+from surefoot.refining.line import Action, Line
 from surefoot.stats.enrichment import chance_of_at_least
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.words import listing, number, setting

@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import surefoot
-from surefoot.analysis.line import CARES
+from surefoot.refining.line import CARES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "refine.md").read_text(encoding="utf-8")
 
 
 def test_every_rule_stands_in_the_page_and_no_other():
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/surefoot/analysis").glob("*.py"))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/surefoot/refining").glob("*.py"))
     assert set(re.findall(r"^\| `(refine\.\w+)`", PAGE, re.MULTILINE)) == set(re.findall(r'"(refine\.\w+)"', code))
 
 

@@ -9,10 +9,10 @@ from decimal import Decimal
 from statistics import NormalDist
 
 from surefoot.analysis.boundaries import Boundary
-from surefoot.analysis.case import FEWEST_ELITES, Case, natural_limits
-from surefoot.analysis.line import Action, Line, range_text
 from surefoot.analysis.shares import RangeShare
 from surefoot.parameter import Parameter
+from surefoot.refining.case import FEWEST_ELITES, Case, natural_limits
+from surefoot.refining.line import Action, Line, range_text
 from surefoot.words import number
 
 LONGER = 0.5  # how much of its span a range grows by beyond an edge that good trials crowd

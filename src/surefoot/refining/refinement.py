@@ -11,11 +11,11 @@ import numpy as np
 
 from surefoot.analysis.analysis import Analysis
 from surefoot.analysis.exposure import JUDGED
-from surefoot.analysis.line import Line, Style
-from surefoot.analysis.narrowing import next_line
-from surefoot.analysis.promise import Standing, promise
 from surefoot.analysis.view import View
 from surefoot.parameter import Parameter, is_same
+from surefoot.refining.line import Line, Style
+from surefoot.refining.narrowing import next_line
+from surefoot.refining.promise import Standing, promise
 from surefoot.space import Constraint, SearchSpace
 from surefoot.stats.noise import pooled_variance, sample_variance
 from surefoot.sweep import Expectation

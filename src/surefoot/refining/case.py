@@ -9,9 +9,9 @@ from surefoot.analysis.boundaries import Boundary
 from surefoot.analysis.column import Column, columns_of
 from surefoot.analysis.edge import natural_bound
 from surefoot.analysis.exposure import JUDGED
-from surefoot.analysis.line import CARES, Care, Line, Style
 from surefoot.analysis.view import View
 from surefoot.parameter import Parameter
+from surefoot.refining.line import CARES, Care, Line, Style
 from surefoot.space import SearchSpace
 from surefoot.trials import Trial
 

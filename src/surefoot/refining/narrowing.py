@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from surefoot.analysis.analysis import Analysis
-from surefoot.analysis.case import Case, case_of
 from surefoot.analysis.importance import ImportanceRow
-from surefoot.analysis.line import Action, Care, Line, Style
-from surefoot.analysis.next_levels import next_levels
-from surefoot.analysis.next_range import next_range
 from surefoot.parameter import Parameter, is_same
+from surefoot.refining.case import Case, case_of
+from surefoot.refining.line import Action, Care, Line, Style
+from surefoot.refining.next_levels import next_levels
+from surefoot.refining.next_range import next_range
 from surefoot.space import SearchSpace
 from surefoot.words import count, percent, setting
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from surefoot.analysis.promise import FEWEST, Standing, posterior_draws, promise
+from surefoot.refining.promise import FEWEST, Standing, posterior_draws, promise
 
 FIRST, FURTHER, SEEDS, RACERS, RACE_SEEDS = 40, 30, 5, 8, 4
 

@@ -35,6 +35,7 @@ HOMES = (
     "records",
     "finding",
     "analysis",
+    "refining",
     "reports",
 )
 

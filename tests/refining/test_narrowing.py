@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_cases import table
 from refining_cases import a_sweep, analyzed
 
+from analysis_cases import table
 from surefoot.analysis.importance import ImportanceRow
 from surefoot.parameter import Parameter
 from surefoot.refining.case import natural_limits

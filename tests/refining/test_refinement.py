@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refining_cases import a_sweep, analyzed
 
+from analysis_cases import arc_table, table
 from surefoot.analysis.analysis import analyze
 from surefoot.constraint import constraint
 from surefoot.refining.line import Line

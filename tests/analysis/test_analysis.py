@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, rows_of, table
 
+from analysis_cases import arc_table, rows_of, table
 from surefoot.analysis.analysis import SEVERITIES, analyze
 
 KEYS = (

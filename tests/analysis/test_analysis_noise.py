@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, inferred, microbead_table, rows_of, table, view
 from scipy import stats
 
+from analysis_cases import arc_table, inferred, microbead_table, rows_of, table, view
 from surefoot.analysis.noise import config_codes, copies_of, noise_floor, noise_section
 from surefoot.analysis.view import view_of
 from surefoot.trials import Trial

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from analysis_cases import arc_table
 
+from analysis_cases import arc_table
 from surefoot.analysis.direction import direction_section, directions
 from surefoot.analysis.view import view_of
 

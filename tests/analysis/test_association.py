@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, view
 from scipy import stats
 
+from analysis_cases import rows_of, view
 from surefoot.analysis import association as room
 from surefoot.analysis.association import association, rank_correlation
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, microbead_table, rows_of, view
 from scipy.stats import theilslopes
 
+from analysis_cases import arc_table, microbead_table, rows_of, view
 from surefoot.analysis.boundaries import boundaries, boundaries_section
 from surefoot.analysis.edge import edges_of, local_slope, natural_bound
 from surefoot.analysis.elites import elites

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, microbead_table, rows_of, view
 
+from analysis_cases import arc_table, microbead_table, rows_of, view
 from surefoot.analysis.confounds import confounds, confounds_section, expected_best
 from surefoot.analysis.view import view_of
 from surefoot.space import SearchSpace, choice, real

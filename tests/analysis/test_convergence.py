@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, data_root, microbead_rows, rows_of, view
 
+from analysis_cases import arc_table, data_root, microbead_rows, rows_of, view
 from surefoot.analysis.convergence import convergence, convergence_section, objective_curve
 from surefoot.analysis.view import view_of
 from surefoot.trials import Curve, Trial

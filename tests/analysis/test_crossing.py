@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, table
 
+from analysis_cases import rows_of, table
 from surefoot.analysis.crossing import crossings
 from surefoot.analysis.importance import importance
 from surefoot.analysis.interactions import interactions, interactions_section

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, table, view
 
+from analysis_cases import rows_of, table, view
 from surefoot.analysis.direction import direction_section, directions, levels_of
 from surefoot.analysis.view import view_of
 from surefoot.space import SearchSpace, boolean, choice, real

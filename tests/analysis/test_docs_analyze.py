@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table
 
 import surefoot
+from analysis_cases import arc_table
 from surefoot.analysis.section import Sheet
 from surefoot.reports.analysis_json import analysis_json
 from surefoot.space import SearchSpace, choice, integer, real

@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, microbead_table, rows_of, table, view
 
+from analysis_cases import arc_table, microbead_table, rows_of, table, view
 from surefoot.analysis.elites import best_rows, elites, elites_section
 from surefoot.analysis.noise import noise_floor
 from surefoot.analysis.view import view_of

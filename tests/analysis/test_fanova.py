@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 import optuna
 import pytest
-from analysis_cases import rows_of, view
 from scipy.stats import spearmanr
 
+from analysis_cases import rows_of, view
 from surefoot.analysis import fanova
 from surefoot.analysis.fanova import main_marginal, pair_marginal, pair_marginal_at, variance_shares
 from surefoot.analysis.forest import ForestAxis, fit_forest

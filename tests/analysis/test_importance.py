@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, rows_of, table, view
 
+from analysis_cases import arc_table, rows_of, table, view
 from surefoot.analysis.chance import chance, explained
 from surefoot.analysis.importance import importance, importance_section
 from surefoot.analysis.view import View, view_of

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_cases import table
 from scipy.stats import spearmanr
 
+from analysis_cases import table
 from surefoot.analysis.fanova import variance_shares
 from surefoot.analysis.forest import fit_forest
 from surefoot.analysis.strata import encoded, strata_of

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, microbead_table, rows_of, table, view
 from scipy.stats import spearmanr
 
+from analysis_cases import arc_table, microbead_table, rows_of, table, view
 from surefoot.analysis.instruments import instruments, instruments_section
 from surefoot.analysis.parts import parts_of, per_example, smallest_size
 from surefoot.analysis.view import view_of

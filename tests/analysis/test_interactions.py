@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, table, view
 
+from analysis_cases import rows_of, table, view
 from surefoot.analysis.importance import importance
 from surefoot.analysis.interactions import interactions, interactions_section
 from surefoot.analysis.view import View, view_of

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_cases import arc_table, microbead_table, rows_of, table
 
+from analysis_cases import arc_table, microbead_table, rows_of, table
 from surefoot.analysis.learnability import learnability, learnability_section
 from surefoot.analysis.noise import noise_floor
 from surefoot.analysis.view import view_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from analysis_cases import microbead_table
 
+from analysis_cases import microbead_table
 from surefoot.analysis.direction import direction_section, directions, levels_of
 from surefoot.analysis.view import view_of
 from surefoot.stats.groups import group

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from analysis_cases import table
 
+from analysis_cases import table
 from surefoot.analysis.ped_anova import best_of, density, ped_anova
 from surefoot.analysis.view import view_of
 from surefoot.parameter import Parameter

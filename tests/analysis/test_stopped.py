@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, view
 
+from analysis_cases import rows_of, view
 from surefoot.analysis.stopped import stopping, stopping_section
 from surefoot.trials import Curve, Trial
 

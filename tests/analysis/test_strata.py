@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from analysis_cases import rows_of, view
 
+from analysis_cases import rows_of, view
 from surefoot.analysis.fanova import variance_shares
 from surefoot.analysis.forest import fit_forest
 from surefoot.analysis.strata import encoded, possible_levels, strata_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from analysis_cases import arc_rows, arc_table, inferred, microbead_table, rows_of, table
 
+from analysis_cases import arc_rows, arc_table, inferred, microbead_table, rows_of, table
 from surefoot.analysis.summary import missing_trials, summary, summary_section
 from surefoot.analysis.view import view_of
 from surefoot.trials import Trial, Trivial

@@ -1,13 +1,14 @@
 """A plan study's record as a table of trials: every config once, over its exploring seeds."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 from study_cases import experiment, plan_of, search
 
 from surefoot.errors import RecordError
-from surefoot.run import config_hash
-from surefoot.study.tables import table_of_plan
+from surefoot.run import Status, config_hash
+from surefoot.study.tables import table_of_plan, with_finals
 
 GAIN = experiment("gain", better={"gain": 5.0})
 LOSS = experiment("loser", worse={"gain": -9.0})
@@ -81,3 +82,11 @@ def test_runs_of_other_data_are_left_out_and_counted(cases):
     table = table_of(cases, GAIN)
     assert [text for text in table.notices if "of other data, code or program are left out" in text]
     assert all(len(t.per_seed) <= 3 for t in table.trials)
+
+
+def test_a_record_that_keeps_no_last_values_apart_tells_them_by_its_curves(cases):
+    cases.run(GAIN)
+    runs = [run for run in cases.record.runs(1) if run.status is Status.COMPLETE]
+    bare = [replace(run, finals={}) for run in runs]
+    assert [run.finals for run in with_finals(cases.record, bare)] == [run.finals for run in runs]
+    assert all(run.finals for run in runs)

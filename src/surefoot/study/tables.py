@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from surefoot.plan import Plan
 from surefoot.records.cells import settings_in
 from surefoot.records.spaces import shown_space
-from surefoot.run import Metric, Run, Status, canonical_json, config_hash
+from surefoot.run import Measurement, Metric, Run, Status, canonical_json, config_hash
 from surefoot.storage import Record
 from surefoot.study.telling import ended_runs
 from surefoot.study.walk import CONFIRMATION
@@ -79,7 +80,7 @@ def _runs_of(record: Record, study_id: int, plan: Plan) -> tuple[list[Run], list
 
     There is one for a config and seed: of attempts the one that speaks for them, or that trains now.
     """
-    every = record.runs(study_id)
+    every = with_finals(record, record.runs(study_id))
     ended = {run.id for run in ended_runs(every).values()}
     kept = [run for run in every if run.id in ended or run.status is Status.RUNNING]
     states = record.events(study_id, "state")
@@ -91,6 +92,17 @@ def _runs_of(record: Record, study_id: int, plan: Plan) -> tuple[list[Run], list
     others = len(kept) - len(today)
     said = f"{count(others, 'run')} of other data, code or program {'is' if others == 1 else 'are'} left out"
     return exploring, confirming, (said,) if others else ()
+
+
+def with_finals(record: Record, runs: Sequence[Run]) -> list[Run]:
+    """The runs with their last values, also where the record is of a time when they were not kept apart."""
+    bare = [run.id for run in runs if run.status is Status.COMPLETE and not run.finals]
+    curves = record.curves(bare) if bare else {}
+    return [replace(run, finals=_finals(curves[run.id])) if run.id in curves else run for run in runs]
+
+
+def _finals(curve: Sequence[Measurement]) -> dict[str, float]:
+    return {name: value for measurement in curve for name, value in measurement.values.items()}
 
 
 def _made_with(run: Run) -> tuple[str, str, str]:

@@ -304,7 +304,8 @@ def test_a_node_that_dies_ends_its_run_as_lost_and_the_run_is_tried_elsewhere(cl
 def test_a_bad_node_is_left_out_and_its_runs_are_tried_elsewhere(cluster, tmp_path):
     notices, ended = [], []
     with RayEngine(cluster.address, on_notice=notices.append) as engine:
-        tasks = [task(tmp_path, number, {"bad": "two"}) for number in range(9)]
+        # A run takes its time on the good node, so that the bad one fails three before the last has begun elsewhere.
+        tasks = [task(tmp_path, number, {"bad": "two", "steps": 2, "pause": 0.2}) for number in range(9)]
         outcomes = engine.run(tasks, on_end=ended.append)
     assert [o.status for o in outcomes] == [Status.COMPLETE] * 9
     assert {node_of(o) for o in outcomes} == {"one"}

@@ -29,3 +29,17 @@ class Finding:
         """The finding as JSON."""
         found = {name: getattr(self, name) for name in Finding.__slots__}
         return {**found, "evidence": dict(self.evidence)}
+
+
+def finding_of(
+    section: str,
+    rule: str,
+    subject: str,
+    sentence: str,
+    severity: Severity,
+    evidence: Mapping[str, Any],
+    advice: str = "",
+) -> Finding:
+    """The finding of a section's rule, whose name the section's begins."""
+    said = f"{section}.{rule}"
+    return Finding(rule=said, subject=subject, sentence=sentence, severity=severity, evidence=evidence, advice=advice)

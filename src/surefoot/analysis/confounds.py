@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from surefoot.analysis.column import Column, Floats
 from surefoot.analysis.figure import GridFigure
 from surefoot.analysis.section import Section, Sheet
 from surefoot.analysis.view import View
-from surefoot.finding import Finding
+from surefoot.finding import Finding, finding_of
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.words import count, listing, number, p_phrase, setting, unit_of
 
@@ -31,6 +32,7 @@ NOTABLE, NEARLY_ONE = 0.3, 0.9
 MOST_TOLD, MOST_LEVELS, MOST_SHOWN = 8, 20, 40
 SECONDS, ORDER = "seconds", "order"
 KEY, TITLE = "confounds", "What moved together"
+_finding = partial(finding_of, KEY)
 UNTOLD = "the effects of one cannot be told from those of the other"
 
 
@@ -323,18 +325,6 @@ def _amount(view: View, value: float) -> str:
 def _evidence(link: Link) -> dict[str, Any]:
     how = link.how
     return {"a": link.a, "b": link.b, "measure": how.measure, "value": how.value, "n": how.n, "p": how.p, "q": link.q}
-
-
-def _finding(
-    rule: str,
-    subject: str,
-    sentence: str,
-    severity: Literal["critical", "warning", "info"],
-    evidence: Mapping[str, Any],
-    advice: str = "",
-) -> Finding:
-    said = f"{KEY}.{rule}"
-    return Finding(rule=said, subject=subject, sentence=sentence, severity=severity, evidence=evidence, advice=advice)
 
 
 def _sheets(view: View, found: Confounds) -> tuple[Sheet, ...]:

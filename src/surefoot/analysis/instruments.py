@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from surefoot.analysis.repeats import REPEATED_LOUDLY, REPEATED_SHARE, Repeated,
 from surefoot.analysis.sameness import SameNumber, equalities_of, names_of_the_metric
 from surefoot.analysis.section import Section, Sheet
 from surefoot.analysis.view import View
-from surefoot.finding import Finding
+from surefoot.finding import Finding, Severity, finding_of
 from surefoot.words import count, heading_of, listing, number, p_phrase, setting
 
 LEVEL = 0.05
@@ -31,6 +31,7 @@ MOST_COUNTED = 60
 FEW_IN_A_GROUP = 3
 MOST_READINGS = 20
 KEY, TITLE = "instruments", "What the metric measures"
+_finding = partial(finding_of, KEY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -317,7 +318,7 @@ def _of_dependence(view: View, instrument: Instrument) -> tuple[Finding, ...]:
         f"Compute {name} per example: sum over all examples and divide once. A mean of batch means changes with the "
         f"batch and with the order of the examples. Keep the evaluation batch out of the search."
     )
-    severity = "critical" if instrument.depends_on else "warning"
+    severity: Severity = "critical" if instrument.depends_on else "warning"
     return (_finding("depends_on", found.key, sentence, severity, evidence, advice),)
 
 
@@ -376,7 +377,7 @@ def _of_changed(view: View, instrument: Instrument, changed: Sequence[Reranked])
         "without_unsure": without,
         "reranked": [{field: getattr(r, field) for field in Reranked.__slots__} for r in changed],
     }
-    severity = "critical" if instrument.depends_on else "warning"
+    severity: Severity = "critical" if instrument.depends_on else "warning"
     advice = "Read every other section with this in mind: they rank by the metric as it was recorded."
     return _finding("per_example", changed[0].key, sentence, severity, evidence, advice)
 
@@ -400,7 +401,7 @@ def _of_collapse(view: View, instrument: Instrument) -> tuple[Finding, ...]:
         f"they give one answer to everything."
     )
     evidence = {"n": n, "of": view.n, "groups": {c.group: c.n for c in instrument.collapsed}}
-    severity = "critical" if n >= REPEATED_LOUDLY * view.n else "warning"
+    severity: Severity = "critical" if n >= REPEATED_LOUDLY * view.n else "warning"
     advice = "Find out first why they do not learn: what learned nothing says nothing of its settings."
     return (_finding("collapsed", view.metric.name, sentence, severity, evidence, advice),)
 
@@ -431,13 +432,6 @@ def _of_nothing(view: View, instrument: Instrument) -> Finding:
     )
     sentence = f"Nothing was found that {view.metric.name} depends on beside what was trained; {parts}."
     return _finding("nothing", view.metric.name, sentence, "info", {"n": view.n})
-
-
-def _finding(
-    rule: str, subject: str, sentence: str, severity: Any, evidence: Mapping[str, Any], advice: str = ""
-) -> Finding:
-    said = f"{KEY}.{rule}"
-    return Finding(rule=said, subject=subject, sentence=sentence, severity=severity, evidence=evidence, advice=advice)
 
 
 def _sheets(view: View, instrument: Instrument) -> tuple[Sheet, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any, Literal
 
@@ -17,13 +18,14 @@ from surefoot.analysis.convergence import objective_curve
 from surefoot.analysis.figure import Axis, Panel, PanelsFigure, Points
 from surefoot.analysis.section import Section, Sheet
 from surefoot.analysis.view import View
-from surefoot.finding import Finding
+from surefoot.finding import Finding, finding_of
 from surefoot.stats.intervals import share_interval
 from surefoot.stats.multiplicity import benjamini_hochberg
 from surefoot.trials import Trial
 from surefoot.words import count, duration, heading_of, listing, number, p_phrase, percent, setting
 
 KEY, TITLE = "stopping", "What stopping early saved and cost"
+_finding = partial(finding_of, KEY)
 LEVEL = 0.05
 FEWEST = 8
 MOST_RUNGS = 5
@@ -321,18 +323,6 @@ def _of_leanings(found: Stopping) -> list[Finding]:
         sentence += ". What complete trials say of it is about those let through."
         told.append(_finding("leaning", leaning.key, sentence, "warning", evidence))
     return told
-
-
-def _finding(
-    rule: str,
-    subject: str,
-    sentence: str,
-    severity: Literal["critical", "warning", "info"],
-    evidence: Mapping[str, Any],
-    advice: str = "",
-) -> Finding:
-    said = f"{KEY}.{rule}"
-    return Finding(rule=said, subject=subject, sentence=sentence, severity=severity, evidence=evidence, advice=advice)
 
 
 def _sheets(found: Stopping) -> tuple[Sheet, ...]:

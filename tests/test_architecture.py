@@ -20,10 +20,10 @@ OURS = "surefoot"
 # The floors of the house, the lowest first; a folder stands for all that is in it.
 FLOORS = (
     ("errors", "stats", "reporting", "standins"),
-    ("constraint", "parameter", "space", "run", "words", "finding"),
-    ("program", "workload", "sweep", "search", "trials"),
-    ("plan", "files", "workloads", "analysis", "refining"),
-    ("comparison", "confounds", "verdict", "claim", "choosing"),
+    ("constraint", "parameter", "space", "run", "words", "finding", "thresholds"),
+    ("program", "workload", "sweep", "search", "trials", "history"),
+    ("plan", "files", "workloads", "analysis", "refining", "diagnosis"),
+    ("comparison", "confounds", "verdict", "claim", "choosing", "ledger", "phases", "strategies"),
     ("execution", "reports", "storage", "records"),
     ("sweeping", "study"),
     ("cli",),
@@ -38,11 +38,14 @@ ORDER = {
     "sweep": ("program", "workload"),
     "search": ("sweep",),
     "trials": ("sweep",),
+    "history": ("trials",),
     "files": ("plan", "workloads", "analysis", "refining"),
     "refining": ("analysis",),
     "verdict": ("comparison",),
     "claim": ("comparison", "verdict"),
     "choosing": ("comparison",),
+    "phases": ("ledger", "claim", "verdict", "comparison"),
+    "strategies": ("phases", "ledger"),
     "study": ("sweeping",),
 }
 # A foreign library and the only rooms that may know it.
@@ -73,7 +76,21 @@ DOORS = {
     "multiprocessing": ("execution",),
     "urllib": ("workloads", "standins"),
     "scipy": ("stats", "search", "reports", "analysis", "refining"),
-    "numpy": ("stats", "search", "comparison", "workloads", "execution", "reports", "analysis", "refining", "records"),
+    "numpy": (
+        "stats",
+        "search",
+        "comparison",
+        "workloads",
+        "execution",
+        "reports",
+        "analysis",
+        "refining",
+        "records",
+        "diagnosis",
+    ),
+    "onnxruntime": ("workloads",),
+    "onnx": ("workloads",),
+    "safetensors": ("workloads",),
 }
 HEAVY = ("torch", "optuna", "mlflow", "ray", "pandas", "matplotlib", "plotly", "numpy", "scipy", "sklearn")
 

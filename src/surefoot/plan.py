@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import shlex
@@ -13,6 +14,7 @@ from surefoot.program import Program
 from surefoot.run import Metric, canonical_json, config_hash
 from surefoot.space import SearchSpace
 from surefoot.sweep import Method, Stopping
+from surefoot.thresholds import Thresholds
 
 Relation = Literal["better", "worse", "same", "between"]
 DEFAULT_LOOKS = (3, 5, 8)
@@ -182,6 +184,41 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Optimise:
+    """How a study goes on from its diagnosis: by which strategy, for how many rounds, with how much at once.
+
+    `recommendations` is how many of the top ones a targeted round puts to the test, `trials` what a round of
+    strategy sweep may look through. "iterative" is targeted, again and again.
+    """
+
+    strategy: Literal["targeted", "sweep", "iterative"] = "targeted"
+    rounds: int = 1
+    recommendations: int = 3
+    trials: int = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Override:
+    """A predicate of a gate that a person lets pass, and the reason they wrote."""
+
+    gate: str
+    predicate: str
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finalise:
+    """How a study ends: the sealed split is opened.
+
+    With `seeds`, the champion is trained once more on that many seeds of its own, and measured; with `exports` it
+    is written into a bundle, in these formats.
+    """
+
+    seeds: int = 0
+    exports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
     """The most a study may spend; None is no limit. `run_minutes` limits each run."""
 
@@ -194,8 +231,8 @@ class Budget:
 class Plan:
     """The whole plan, checked. `text` is the file as it was read; `baseline` a complete config.
 
-    `workload` is what `find_workload` takes. `is_finalised` asks for the sealed test split to be
-    opened, once, when all claims are settled.
+    `workload` is what `find_workload` takes. With `finalise` the sealed test split is opened, once, when all
+    claims are settled. With `optimise` the study goes through its phases: gates, diagnosis, rounds.
     """
 
     study: str
@@ -206,7 +243,10 @@ class Plan:
     budget: Budget = field(default_factory=Budget)
     baseline: Mapping[str, Any]
     experiments: tuple[Experiment, ...] = ()
-    is_finalised: bool = False
+    finalise: Finalise | None = None
+    optimise: Optimise | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    overrides: tuple[Override, ...] = ()
     text: str = ""
     path: str = ""
 
@@ -250,8 +290,30 @@ class Plan:
             "budget": [self.budget.runs, self.budget.hours, self.budget.run_minutes],
             "baseline": dict(self.baseline),
             "experiments": [e.definition() for e in self.experiments],
-            "finalise": self.is_finalised,
+            "finalise": self.finalise is not None,
+            **self._phases(),
         }
+
+    def _phases(self) -> dict[str, Any]:
+        """What it says of its phases; nothing where it has none, so that a plan without keeps its hash."""
+        found: dict[str, Any] = {}
+        if self.optimise is not None:
+            found["optimise"] = dataclasses.asdict(self.optimise)
+        if self.finalise is not None and self.finalise != Finalise():
+            found["final"] = [self.finalise.seeds, list(self.finalise.exports)]
+        default = Thresholds()
+        changed = {n: getattr(self.thresholds, n) for n in Thresholds.__slots__}
+        changed = {n: v for n, v in changed.items() if v != getattr(default, n)}
+        if changed:
+            found["thresholds"] = changed
+        if self.overrides:
+            found["overrides"] = [dataclasses.asdict(override) for override in self.overrides]
+        return found
+
+    @property
+    def is_finalised(self) -> bool:
+        """Whether the sealed test split is to be opened."""
+        return self.finalise is not None
 
     def metric(self, name: str) -> Metric:
         """The plan's metric of that name; raises KeyError for one it does not list."""

@@ -74,8 +74,23 @@ class Baselines:
     evaluated_on: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predictions:
+    """What a model says of every example of a split, in its order.
+
+    `labels` has shape (n,), the true class of each; `scores` shape (n, classes), the larger the likelier (NumPy
+    arrays). `classes` names them.
+    """
+
+    labels: Any
+    scores: Any
+    classes: tuple[str, ...]
+
+
 Train = Callable[[Any, RunContext], Generator[Measurement, None, Facts]]
 Evaluate = Callable[[Any, RunContext, str, Split], Mapping[str, float]]
+Predict = Callable[[Any, RunContext, str, Split], Predictions]
+Export = Callable[[Any, RunContext, str, Path, tuple[str, ...]], Facts]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +108,9 @@ class Workload:
     importable module to the extra that installs it. With `resumes`, a training that is closed at a measurement leaves
     what it needs in its artifacts, and goes on from there when `context.resume` is true.
     `trivial(data_root)` says what predictors that learn nothing come to; it fetches no data.
+    `predict(config, context, checkpoint, split)` says what a checkpoint predicts, example by example.
+    `export(config, context, checkpoint, folder, formats)` writes it in each format and checks each against the
+    original.
     A program (see `surefoot.program`) is a workload whose `config` is dict: it has no defaults, takes any settings,
     and `code` says what its code fingerprint is.
     """
@@ -112,6 +130,8 @@ class Workload:
     resumes: bool = False
     code: Callable[[], str] | None = None
     trivial: Callable[[Path | None], Baselines] | None = None
+    predict: Predict | None = None
+    export: Export | None = None
 
     def defaults(self) -> dict[str, Any]:
         """Every setting at its default, in its parameter's own type; raises SpaceError for one outside the space."""

@@ -28,6 +28,7 @@ from surefoot.files.settings import Settings, plain_value_mistake
 from surefoot.files.sweep_entry import MOST_SEEDS
 from surefoot.files.sweep_space import SpaceReader
 from surefoot.plan import (
+    Finalise,
     Arm,
     Budget,
     Experiment,
@@ -147,7 +148,7 @@ class _Checker:
             budget=Budget(runs=entry.budget.runs, hours=entry.budget.hours, run_minutes=entry.budget.run_minutes),
             baseline=baseline,
             experiments=self._experiments(metrics, baseline),
-            is_finalised=entry.finalise,
+            finalise=Finalise() if entry.finalise else None,
             text=self.document.text,
             path=self.document.path,
         )

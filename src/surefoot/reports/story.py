@@ -9,6 +9,7 @@ from typing import Any
 from surefoot.claim import Claim
 from surefoot.comparison import Noise, Value
 from surefoot.plan import Budget, Prediction, Rule
+from surefoot.reports.phase_story import PhaseStory
 from surefoot.run import Metric, Run
 from surefoot.verdict import Choice, Verdict
 
@@ -149,6 +150,7 @@ class Story:
     finalise opened it, by config ("baseline", "champion") and metric. `expected_false_adopts` bounds
     how many adoptions chance alone would make: the sum of the tested arms' error rates. `q_values`
     are Benjamini-Hochberg's, by "experiment / arm". `drivers` are the workload's (see `Workload`).
+    `phases` are told where the plan asks for them (`optimise:`).
     """
 
     study: str
@@ -180,3 +182,4 @@ class Story:
     notices: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     drivers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    phases: PhaseStory | None = None

@@ -1,0 +1,1 @@
+"""Strategies: how a diagnosis becomes registered experiments."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.plan import (
+from surefoot.plan import Finalise, (
     BLOCK,
     CONFIRM_SEED,
     Arm,
@@ -96,7 +96,7 @@ def test_the_subject_of_a_prediction_reads_as_words():
         {"study": "t"},
         {"workload": "v"},
         {"primary": "other"},
-        {"is_finalised": True},
+        {"finalise": Finalise()},
         {"baseline": {"x": 0, "y": 1}},
         {"metrics": (Metric(name="loss", goal="minimize", target=1.0),)},
         {"rule": Rule(looks=(3, 5))},

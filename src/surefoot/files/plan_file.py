@@ -28,10 +28,10 @@ from surefoot.files.settings import Settings, plain_value_mistake
 from surefoot.files.sweep_entry import MOST_SEEDS
 from surefoot.files.sweep_space import SpaceReader
 from surefoot.plan import (
-    Finalise,
     Arm,
     Budget,
     Experiment,
+    Finalise,
     Plan,
     Prediction,
     Rule,

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.plan import Finalise, (
+from surefoot.plan import (
     BLOCK,
     CONFIRM_SEED,
     Arm,
     Experiment,
+    Finalise,
     Plan,
     Prediction,
     Rule,

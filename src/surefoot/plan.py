@@ -12,16 +12,18 @@ from typing import Any, Literal
 
 from surefoot.program import Program
 from surefoot.run import Metric, canonical_json, config_hash
-from surefoot.space import SearchSpace
+from surefoot.space import SearchSpace, space_of
 from surefoot.sweep import Method, Stopping
 from surefoot.thresholds import Thresholds
 
 Relation = Literal["better", "worse", "same", "between"]
 DEFAULT_LOOKS = (3, 5, 8)
 CONFIRM_SEED = 10_001
+FINAL_SEED = 20_001
 BLOCK = 100
 SEARCH_BLOCK = 5_000  # searches explore on seeds of their own, so that the race after them is on fresh ones
 PLACES = ("best", "second", "third")
+ROUND, ABLATION = "round-", "-ablation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,10 +190,10 @@ class Optimise:
     """How a study goes on from its diagnosis: by which strategy, for how many rounds, with how much at once.
 
     `recommendations` is how many of the top ones a targeted round puts to the test, `trials` what a round of
-    strategy sweep may look through. "iterative" is targeted, again and again.
+    strategy sweep may look through. "iterative" is targeted, again and again; "none" leaves it at the plan's own experiments.
     """
 
-    strategy: Literal["targeted", "sweep", "iterative"] = "targeted"
+    strategy: Literal["targeted", "sweep", "iterative", "none"] = "targeted"
     rounds: int = 1
     recommendations: int = 3
     trials: int = 20
@@ -347,6 +349,11 @@ def confirming_seeds(n: int, block: int = 0) -> tuple[int, ...]:
     return tuple(range(first, first + n))
 
 
+def final_seeds(n: int) -> tuple[int, ...]:
+    """The n seeds of the last training, on which nothing was ever chosen."""
+    return tuple(range(FINAL_SEED, FINAL_SEED + n))
+
+
 def looks_up_to(seeds: int) -> tuple[int, ...]:
     """The default looks of a race of at most `seeds` pairs: 3, 5 and 8 as far as they go, then all."""
     return (*(n for n in DEFAULT_LOOKS if n < seeds), seeds)
@@ -362,6 +369,56 @@ def factorial_arms(factors: Mapping[str, list[Any]]) -> tuple[Arm, ...]:
 def cell_name(names: list[str], levels: tuple[Any, ...]) -> str:
     """The name of a factorial cell: "norm=batch, dropout=0.1"."""
     return ", ".join(f"{name}={_shown(level)}" for name, level in zip(names, levels, strict=True))
+
+
+def round_id(number: int, *, is_ablation: bool = False) -> str:
+    """The id of the experiment that a round of optimising registers, or of its ablation."""
+    return f"{ROUND}{number}{ABLATION if is_ablation else ''}"
+
+
+def is_round_id(name: str) -> bool:
+    """Whether it is what a round's experiment is called, so that a person's own may not be."""
+    return name.startswith(ROUND) and name.removeprefix(ROUND).removesuffix(ABLATION).isdigit()
+
+
+def experiment_of(definition: Mapping[str, Any]) -> Experiment:
+    """The experiment that `Experiment.definition` told, where it is no factorial."""
+    return Experiment(
+        id=definition["id"],
+        hypothesis=definition["hypothesis"],
+        because=definition["because"],
+        arms=tuple(Arm(name=name, changes=changes) for name, changes in definition["arms"].items()),
+        predictions=tuple(_prediction_of(p) for p in definition["expect"]),
+        allow=tuple(definition["allow"]),
+        repeats=definition["repeats"],
+        search=_search_of(definition["search"]) if "search" in definition else None,
+    )
+
+
+def _prediction_of(told: Mapping[str, Any]) -> Prediction:
+    low, high = told.get("between", (0.0, 0.0))
+    return Prediction(
+        arm=told["arm"],
+        metric=told["metric"],
+        relation=told.get("is", "between"),
+        by=told.get("by", 0.0),
+        within=told.get("within"),
+        low=low,
+        high=high,
+    )
+
+
+def _search_of(told: Mapping[str, Any]) -> SearchPlan:
+    options = dict(told["method"])
+    return SearchPlan(
+        space=space_of(told["space"]),
+        trials=told["trials"],
+        top=told["top"],
+        method=Method(name=options.pop("name"), options=options),
+        stopping=Stopping(**told["stopping"]) if told["stopping"] else None,
+        first=tuple(told["first"]),
+        search_seed=told["search_seed"],
+    )
 
 
 def same_config(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

@@ -40,7 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
             story = study.run(engine, console, wait_seconds=arguments.wait)
         finally:
             console.close()
-        _write_journal(story, arguments.home / plan.study / "journal.md")
+        folder = arguments.home / plan.study
+        _write_journal(story, folder / "journal.md")
+        _write_documents(story, folder)
+        if study.halted and not engine.is_interrupted:
+            console.noticed(f"the journal is in {folder / 'journal.md'}, the gates with their evidence too")
+            return FAILED
         return _ending(story, console, arguments, is_interrupted=engine.is_interrupted)
 
 
@@ -159,6 +164,20 @@ def _has_lost_runs(story: Story) -> bool:
     values = [value for arm in arms if arm is not None for of_metric in arm.values.values() for value in of_metric]
     values += [value for c in story.claims for value in (*c.step.before_values, *c.step.after_values)]
     return NoValue.LOST in values
+
+
+def _write_documents(story: Story, folder: Path) -> None:
+    """The documents of the phases, generated from the record; none for a study without phases."""
+    if story.phases is None:
+        return
+    from surefoot.reports.phases_documents import documents
+    from surefoot.reports.write import write_whole
+
+    try:
+        for name, content in documents(story).items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise SurefootError(f"the documents cannot be written to {folder}: {error.strerror or error}") from error
 
 
 def _write_journal(story: Story | SweepStory, path: Path) -> None:

@@ -12,8 +12,11 @@ from surefoot.files.plan_document import Path_
 from surefoot.files.program_entry import ProgramEntry
 from surefoot.files.search_entry import complete_schema
 from surefoot.files.sweep_entry import MOST_SEEDS, AtLeastOne, SpaceEntry
+from surefoot.thresholds import Thresholds
 
 MOST_ARMS = 100
+MOST_ROUNDS = 10
+MOST_RECOMMENDATIONS = 8
 
 Level = Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -80,6 +83,30 @@ class ExperimentEntry(Strict):
     repeats: str = ""
 
 
+class OptimiseEntry(Strict):
+    """How the study goes on from its diagnosis."""
+
+    strategy: Literal["targeted", "sweep", "iterative", "none"] = "targeted"
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] | None = None
+    recommendations: Annotated[int, Field(ge=1, le=MOST_RECOMMENDATIONS)] = 3
+    trials: AtLeastOne = 20
+
+
+class FinaliseEntry(Strict):
+    """How the study ends: final seeds of its own, and the formats that the model is exported in."""
+
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 3
+    export: list[Literal["torch", "onnx"]] = Field(default=["torch", "onnx"])
+
+
+class OverrideEntry(Strict):
+    """A predicate of a gate that a person lets pass, and why."""
+
+    gate: str
+    predicate: str
+    because: str
+
+
 class PlanEntry(Strict):
     """A Surefoot study: one goal pursued from its baseline to its target."""
 
@@ -92,7 +119,10 @@ class PlanEntry(Strict):
     budget: BudgetEntry = BudgetEntry()
     baseline: dict[str, Any] = Field(default_factory=dict)
     experiments: list[ExperimentEntry] = Field(default_factory=list)
-    finalise: bool = False
+    optimise: OptimiseEntry | None = None
+    thresholds: dict[str, Any] = Field(default_factory=dict)
+    overrides: list[OverrideEntry] = Field(default_factory=list)
+    finalise: Any = False
 
 
 ENTRIES: Entries = {
@@ -102,6 +132,9 @@ ENTRIES: Entries = {
     ("experiments", "*"): ExperimentEntry,
     ("experiments", "*", "expect", "*"): ExpectEntry,
     ("experiments", "*", "search"): SearchEntry,
+    ("optimise",): OptimiseEntry,
+    ("overrides", "*"): OverrideEntry,
+    ("finalise",): FinaliseEntry,
 }
 REASONS: Mapping[Path_, str] = {("seeds",): "one seed says nothing of the noise"}
 
@@ -112,6 +145,19 @@ def plan_schema() -> dict[str, Any]:
     definitions = schema["$defs"]
     complete_schema(definitions["SearchEntry"]["properties"], definitions)
     definitions["ProgramEntry"] = ProgramEntry.model_json_schema(by_alias=True)
+    definitions["FinaliseEntry"] = FinaliseEntry.model_json_schema(by_alias=True)
+    schema["properties"]["finalise"] = {
+        "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/FinaliseEntry"}],
+        "default": False,
+    }
+    schema["properties"]["thresholds"] = {
+        "type": "object",
+        "properties": {
+            name: {"type": "number", "default": getattr(Thresholds(), name)} for name in Thresholds.__slots__
+        },
+        "additionalProperties": False,
+        "default": {},
+    }
     named = {"type": "string", "minLength": 1}
     schema["properties"]["workload"] = {"anyOf": [named, {"$ref": "#/$defs/ProgramEntry"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Surefoot plan"}

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from surefoot.errors import SpaceError, SurefootError, WorkloadError, quoted
 from surefoot.files.entry import came, folder_name_mistake, hinted, name_mistake, shaped
+from surefoot.files.phases_reader import PhasesReader
 from surefoot.files.plan_document import Path_, PlanDocument, read_text
 from surefoot.files.plan_entry import (
     ENTRIES,
@@ -31,12 +32,12 @@ from surefoot.plan import (
     Arm,
     Budget,
     Experiment,
-    Finalise,
     Plan,
     Prediction,
     Rule,
     SearchPlan,
     factorial_arms,
+    is_round_id,
     looks_up_to,
     same_config,
 )
@@ -139,6 +140,7 @@ class _Checker:
         rule = self._rule()
         baseline = {**self.defaults, **self._settings(entry.baseline, ("baseline",))}
         self._refuse_impossible({name: [value] for name, value in baseline.items()}, {}, ("baseline",))
+        phases = PhasesReader(document=self.document, entry=entry)
         return Plan(
             study=self._study_name(),
             workload=self.asked,
@@ -148,7 +150,10 @@ class _Checker:
             budget=Budget(runs=entry.budget.runs, hours=entry.budget.hours, run_minutes=entry.budget.run_minutes),
             baseline=baseline,
             experiments=self._experiments(metrics, baseline),
-            finalise=Finalise() if entry.finalise else None,
+            finalise=phases.finalise(),
+            optimise=phases.optimise(),
+            thresholds=phases.thresholds(),
+            overrides=phases.overrides(),
             text=self.document.text,
             path=self.document.path,
         )
@@ -334,6 +339,8 @@ class _Checker:
             self._refuse((*where, "id"), f"must be new; {quoted(entry.id)} is the id of an earlier experiment")
         if entry.id in ("baseline", "champion", "confirmation") or "/" in entry.id:
             self._refuse((*where, "id"), f"must have no slash and be no word of ours; got {quoted(entry.id)}")
+        if self.entry.optimise is not None and is_round_id(entry.id):
+            self._refuse((*where, "id"), f"must not be {quoted(entry.id)}: what optimising registers is called so")
         if entry.repeats and entry.repeats not in earlier:
             self._refuse(
                 (*where, "repeats"),

@@ -38,7 +38,10 @@ from surefoot.storage.spool import Begun
 from surefoot.storage.study_lock import study_lock
 from surefoot.storage.transaction import Transaction
 
-EVENT_KINDS = ("decision", "claim", "opening", "skip", "state", "notice", "explored", "pruned")
+EVENT_KINDS = (
+    *("decision", "claim", "opening", "skip", "state", "notice", "explored", "pruned"),
+    *("gate", "diagnosis", "round", "ablation", "outlook", "ledger", "environment", "bundle"),
+)
 KINDS = ("plan", "sweep")
 
 T = TypeVar("T")
@@ -473,7 +476,7 @@ class Record:
     def add_event(self, study_id: int, *, kind: str, experiment: str | None, payload: Mapping[str, Any]) -> int:
         """The event's id; kinds are "decision", "claim", "opening" (of the test split), "skip" (of an
         experiment that the budget ended), "state" (where the study stands), "notice", "explored" (a search
-        that came to its end) and "pruned" (a trial that its seeds ended).
+        that came to its end), "pruned" (a trial that its seeds ended), and what phases leave: see `study.phase_log`.
         """
         if kind not in EVENT_KINDS:
             listed = ", ".join(EVENT_KINDS)

@@ -11,14 +11,19 @@ from typing import Any, Protocol
 from surefoot.claim import Claim
 from surefoot.errors import PlanError
 from surefoot.execution import Engine, Outcome, Place, Task
+from surefoot.phases.final import Final
 from surefoot.plan import SEARCH_BLOCK, Plan
+from surefoot.reports.phase_story import PhaseStory
 from surefoot.reports.story import ExperimentStory, Story
 from surefoot.run import Measurement, Provenance, Run, Status, config_hash, run_key
 from surefoot.storage import LockOwner, Record
+from surefoot.study.ending import Ending, finish
 from surefoot.study.exploring import StudySearch, search_key
+from surefoot.study.phase_log import PhaseLog, read_log, standing_of
+from surefoot.study.phases import Phases
 from surefoot.study.registration import askings, register, registrations
 from surefoot.study.telling import UNFINISHED, ended_runs, state_payload, tell, tested_arms, untested, walk_of
-from surefoot.study.walk import BASELINE, CONFIRMATION, Request, Walk, false_adopts
+from surefoot.study.walk import BASELINE, CONFIRMATION, FINAL, FINALISE, Request, Walk, false_adopts
 from surefoot.sweeping.ground import Ground, TrialListener
 from surefoot.sweeping.registration import Prints
 from surefoot.verdict import End, Verdict
@@ -78,8 +83,12 @@ class Study:
         self.id = record.add_study(plan.study, plan.workload_name)
         self._failed_now: set[str] = set()
         self._read: dict[int, Run] = {}
+        self.phases = Phases(plan, record, self.id, self.workload, self._prints(), place) if plan.optimise else None
+        self.halted = ""
         with record.study_lock(self.id, wait_seconds, on_wait):
-            self.is_new_revision, self.notes = register(record, self.id, plan)
+            if self.phases is not None:
+                self.plan = self.phases.grown
+            self.is_new_revision, self.notes = register(record, self.id, self.plan)
             self._note_new_fingerprints()
 
     def story(self) -> Story:
@@ -103,11 +112,18 @@ class Study:
         self.record.close_abandoned(ABANDONED, self.id)
         for note in self.notes:
             listener.noticed(note)
+        if self.phases is not None:
+            self.phases.note_environment(pool.threads)
         found = self._walk_on()
         listener.begun(self._tell(found), self._most_runs(found))
         while True:
             self._put_decisions_on_record(found, listener)
+            if self._advance(found, listener):
+                found = self._walk_on()
+                continue
             self._put_state_on_record(found)
+            if self.halted:
+                return self._tell(found)
             if not (found.wanted or found.exploring) or pool.is_interrupted:
                 break
             if found.exploring:
@@ -117,8 +133,61 @@ class Study:
                 self._train(found, pool, listener)
             found = self._walk_on()
         if not (found.wanted or found.exploring) and found.phase == "done" and self.plan.is_finalised:
-            self._open_test_split(found, pool, listener)
+            self._finalise(found, pool, listener)
         return self._tell(found)
+
+    def _advance(self, found: Walk, listener: Listener) -> bool:
+        """Whether the phases took a step that changes what is wanted; `halted` says which gate is closed."""
+        if self.phases is None:
+            return False
+        is_new = self.phases.advance(found, listener.noticed)
+        self.halted = self.phases.halted
+        if is_new:
+            self.plan = self.phases.grown
+            _, notes = register(self.record, self.id, self.plan)
+            for note in notes:
+                listener.noticed(note)
+        return is_new
+
+    def _finalise(self, found: Walk, pool: Engine, listener: Listener) -> None:
+        """Opens the sealed split, and where the plan trains a last time measures, exports and bundles that."""
+        self._open_test_split(found, pool, listener)
+        if found.final is None or pool.is_interrupted or not self._is_open_for(found):
+            return
+        standing, log = standing_of(self.plan, self._prints()), self._log()
+        ending = Ending(
+            plan=self.plan,
+            record=self.record,
+            study_id=self.id,
+            standing=standing,
+            workload=self.workload,
+            place=self.place,
+            task=lambda run, label: self._task(
+                run.key, Request(config=run.config, seed=run.seed, experiment=label, arm=label)
+            ),
+        )
+
+        def told(final: Final) -> Story:
+            story = self._tell(found)
+            return dataclasses.replace(story, phases=dataclasses.replace(_phases_of(story), final=final))
+
+        finish(ending, found, log, pool, listener.noticed, told)
+        if self.phases is not None and not pool.is_interrupted:
+            self.phases.close(found, listener.noticed)
+            self.halted = self.phases.halted
+            self._put_state_on_record(found)
+
+    def _log(self) -> PhaseLog:
+        return read_log(self.record, self.id, standing_of(self.plan, self._prints()))
+
+    def _is_open_for(self, found: Walk) -> bool:
+        """Whether the test split was opened for this champion; the first time it is, that goes on record."""
+        champion = config_hash(found.champion)
+        openings = self.record.events(self.id, "opening")
+        if not openings:
+            self.record.add_event(self.id, kind="opening", experiment=None, payload={"champion": champion})
+            return True
+        return bool(openings[0].payload["champion"] == champion)
 
     def _tell(self, found: Walk) -> Story:
         return tell(self.record, self.id, self.plan, self.workload, found, self._prints())
@@ -261,7 +330,7 @@ class Study:
 
     def _most_runs(self, found: Walk) -> int:
         """The most runs that can still be wanted: every arm to its last look, every adoption confirmed."""
-        if found.phase in ("confirm", "done"):
+        if found.phase in ("confirm", FINALISE, "done"):
             return len(found.wanted)
         told = zip(self.plan.experiments, found.experiments, strict=True)
         still = [(e, story) for e, story in told if story.state in ("waiting", "running")]
@@ -293,10 +362,10 @@ class Study:
         if found.phase == BASELINE:
             raise PlanError(f"the budget must allow for the baseline: {reason}; give more, or ask for fewer seeds")
         running = next((e for e in found.experiments if e.state == "running"), None)
-        ended = running.id if running else CONFIRMATION
+        ended = running.id if running else FINAL if found.phase == FINALISE else CONFIRMATION
         revision = self.record.revisions(self.id)[-1].number
         self.record.add_event(self.id, kind="skip", experiment=ended, payload={"revision": revision, "reason": reason})
-        listener.noticed(f"{ended}: {reason}" if running else untested(reason))
+        listener.noticed(untested(reason) if ended == CONFIRMATION else f"{ended}: {reason}")
         return False
 
     def _over_budget(self, found: Walk) -> str:
@@ -344,7 +413,8 @@ class Study:
 
     def _kept_to_confirm(self, found: Walk) -> int:
         may_adopt = found.phase == "optimise"
-        return (len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0
+        final = self.plan.finalise.seeds if self.plan.finalise and found.phase in ("optimise", "confirm") else 0
+        return final + ((len(found.path_configs) + 1) * self.plan.rule.confirm_seeds if may_adopt else 0)
 
     def _hours(self) -> float:
         return self.record.status_counts()[self.id].wall_seconds / 3600
@@ -442,6 +512,13 @@ class Study:
             split="test",
             is_test_open=True,
         )
+
+
+def _phases_of(story: Story) -> PhaseStory:
+    """The story's phases; a study without any has only an end to tell."""
+    return story.phases or PhaseStory(
+        phase=story.phase, baseline_config=story.champion_config, final_config=story.champion_config
+    )
 
 
 def _in_part(search: StudySearch, room: int) -> str:

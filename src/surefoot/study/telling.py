@@ -13,23 +13,27 @@ from surefoot.reports.story import ExperimentStory, PickStory, SearchStory, Stor
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
 from surefoot.study.exploring import search_key, standing
+from surefoot.study.phase_log import read_log, standing_of
+from surefoot.study.phases_told import phase_story
 from surefoot.study.registration import askings, registrations, removed, revision_stories
-from surefoot.study.walk import CONFIRMATION, Material, Walk, false_adopts, gap_to_target, numbers, walk
+from surefoot.study.walk import CONFIRMATION, FINALISE, Material, Walk, false_adopts, gap_to_target, numbers, walk
 from surefoot.sweeping.registration import Prints
 from surefoot.workload import Workload, find_workload
 
 UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
 BEGUN = ("running", "decided")
+NOTHING: frozenset[str] = frozenset()
 
 
 def read_story(record: Record, study_id: int, plan: Plan) -> Story:
     """The story of a study from its record alone: no data is needed, and nothing trains."""
-    if len(registrations(record, study_id)) < len(plan.experiments):
-        raise RecordError(f'study "{plan.study}" was interrupted while its plan came on record; run it again')
     workload = find_workload(plan.workload)
     states = record.events(study_id, "state")
     runs = record.runs(study_id, with_measurements=True)
     prints = (states[-1].payload["data"], states[-1].payload["code"]) if states else _latest_prints(runs)
+    plan = grown(record, study_id, plan, prints)
+    if len(registrations(record, study_id)) < len(plan.experiments):
+        raise RecordError(f'study "{plan.study}" was interrupted while its plan came on record; run it again')
     ended = ended_runs(runs)
 
     def find(config: Mapping[str, Any], seed: int) -> Run | None:
@@ -37,6 +41,18 @@ def read_story(record: Record, study_id: int, plan: Plan) -> Story:
 
     found = walk_of(record, study_id, plan, workload, find, prints)
     return tell(record, study_id, plan, workload, found, prints)
+
+
+def has_phases(plan: Plan) -> bool:
+    """Whether there is more to tell of its phases than where it stands: gates, or an end that is bundled."""
+    return plan.optimise is not None or bool(plan.finalise and plan.finalise.seeds)
+
+
+def grown(record: Record, study_id: int, plan: Plan, prints: tuple[str, str]) -> Plan:
+    """The plan with the experiments that its rounds of optimising registered."""
+    if plan.optimise is None:
+        return plan
+    return read_log(record, study_id, standing_of(plan, prints)).grown(plan)
 
 
 def walk_of(
@@ -62,6 +78,7 @@ def walk_of(
         searches=searches_of(
             record, study_id, standing(plan.metric(plan.primary), Prints(data=prints[0], code=prints[1]))
         ),
+        holds=read_log(record, study_id, standing_of(plan, prints)).holds if plan.optimise else NOTHING,
     )
     found = walk(material)
     block, asked_before = _earlier_confirmations(record, study_id, confirmation_of(plan, found))
@@ -81,7 +98,7 @@ def ended_runs(runs: Iterable[Run]) -> dict[str, Run]:
 
 def confirmation_of(plan: Plan, found: Walk) -> dict[str, Any]:
     """What is to be confirmed and by which rule, as JSON, once the path is whole; else nothing."""
-    if found.phase not in ("confirm", "done") or len(found.path_configs) == 1:
+    if found.phase not in ("confirm", FINALISE, "done") or len(found.path_configs) == 1:
         return {}
     return {
         "path": [config_hash(config) for config in found.path_configs],
@@ -130,10 +147,13 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
     experiments = tuple(_with_costs(e, uses, {r.id: r for r in runs}) for e in found.experiments)
     values = [o for o in openings if "values" in o.payload]
     latest = record.revisions(study_id)[-1]
+    phases = None
+    if has_phases(plan):
+        phases = phase_story(record, study_id, plan, read_log(record, study_id, standing_of(plan, prints)), found)
     return Story(
         study=plan.study,
         workload=plan.workload_shown,
-        phase=found.phase,
+        phase=phases.phase if phases is not None else found.phase,
         metrics=plan.metrics,
         primary=plan.metric(plan.primary),
         rule=plan.rule,
@@ -160,6 +180,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
         notices=_notices(record, study_id),
         provenance=_provenance(runs, prints),
         drivers=workload.drivers,
+        phases=phases,
     )
 
 

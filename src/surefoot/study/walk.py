@@ -14,7 +14,7 @@ from typing import Any
 from surefoot.claim import Claim, Step, confirm
 from surefoot.comparison import Noise, NoValue, Value, study_noise
 from surefoot.confounds import fact_differences
-from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds
+from surefoot.plan import BLOCK, Arm, Experiment, Plan, Rule, confirming_seeds, exploring_seeds, final_seeds
 from surefoot.reports.searched import searched
 from surefoot.reports.story import ArmStory, ExperimentStory, PathPoint, SearchStory
 from surefoot.run import Run, Status, config_hash
@@ -24,9 +24,10 @@ from surefoot.study.race import Config, Race
 from surefoot.verdict import Choice, Decision, End
 from surefoot.workload import Workload
 
+FINALISE = "finalise"
 # A finite number beyond this is a training that exploded and stopped before it reached infinity.
 LARGEST_VALUE = 1e100
-BASELINE, CONFIRMATION = "baseline", "confirmation"
+BASELINE, CONFIRMATION, FINAL = "baseline", "confirmation", "final"
 # The champion's cached values serve this many comparisons; then a fresh block of seeds begins, so
 # that one lucky sample of the champion cannot mark every later arm (facts of the procedure, step 8).
 COMPARISONS_PER_BLOCK = 20
@@ -82,7 +83,8 @@ class Material:
     `confirm_block` counts the earlier confirmations, other than today's, whose seeds are fresh no more;
     `asked_before` those among them that asked one of today's questions, and spent error on it.
     `find(config, seed)` gives the ended run, or None. `searches` are those that have come to their end, by
-    experiment, champion (its config's hash) and what was searched (the search's hash).
+    experiment, champion (its config's hash) and what was searched (the search's hash). `holds` names what must
+    not begin yet, CONFIRMATION or FINAL: a gate is before it.
     """
 
     plan: Plan
@@ -95,6 +97,7 @@ class Material:
     askings: Mapping[str, Sequence[Asking]] = field(default_factory=dict)
     revision: int = 1
     searches: Mapping[tuple[str, str, str], SearchStory] = field(default_factory=dict)
+    holds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +105,7 @@ class Walk:
     """Where a study stands: its parts told so far, and the runs it wants next.
 
     `fresh` are the configs of the path on the confirmation's seeds. `exploring` is the experiment whose
-    search must go on before anything else can.
+    search must go on before anything else can. `final` is the champion on the seeds of its last training.
     """
 
     phase: str
@@ -120,6 +123,7 @@ class Walk:
     q_values: Mapping[str, float] = field(default_factory=dict)
     expected_false_adopts: float = 0.0
     exploring: str = ""
+    final: ArmStory | None = None
 
 
 def walk(material: Material) -> Walk:
@@ -201,8 +205,12 @@ class _Walker:
         claims: tuple[Claim, ...] = ()
         overall: Claim | None = None
         fresh: tuple[ArmStory, ...] = ()
-        if not is_open:
+        final: ArmStory | None = None
+        if not is_open and CONFIRMATION not in self.material.holds:
             phase, claims, overall, fresh = self._confirmation()
+        if phase == "done":
+            final = self._final()
+            phase = FINALISE if self.wanted else phase
         return Walk(
             phase=phase,
             baseline=baseline,
@@ -219,7 +227,15 @@ class _Walker:
             q_values=_q_values(told),
             expected_false_adopts=sum(false_adopts(e) for e in told if e.state == "decided"),
             exploring=self.exploring,
+            final=final,
         )
+
+    def _final(self) -> ArmStory | None:
+        """The champion's last training, where the plan asks for one and it may begin."""
+        seeds = self.plan.finalise.seeds if self.plan.finalise else 0
+        if not seeds or FINAL in self.material.holds or FINAL in self.material.skipped:
+            return None
+        return self._arm(Arm(name=FINAL, changes={}), self.champion, final_seeds(seeds), FINAL)
 
     def _noise(self, seeds: int | None = None) -> dict[str, Noise]:
         """The noise of each metric by now; of the baseline only the first `seeds` count, all without."""

@@ -41,7 +41,8 @@ def test_thresholds_are_set_by_name_over_their_defaults():
 
 
 def test_an_override_carries_its_reason_on_one_line():
-    said = "optimise: {}\noverrides:\n  - gate: baseline\n    predicate: device_used\n    because: >\n      a shared\n      laptop\n"
+    override = "  - gate: baseline\n    predicate: device_used\n    because: >\n      a shared\n      laptop\n"
+    said = f"optimise: {{}}\noverrides:\n{override}"
     expected = Override(gate="baseline", predicate="device_used", because="a shared laptop")
     assert parse_plan(BASE + said).overrides == (expected,)
 

@@ -89,7 +89,7 @@ def train(config, context):
 
 def evaluate(config, context, checkpoint, split):
     context.require(split)
-    return {"val_accuracy": ends(config, context.seed)[0] - (split == "test"), "val_loss": 0.7}
+    return {"val_accuracy": 80.0 if split == "test" else ends(config, context.seed)[0], "val_loss": 0.7}
 
 
 def predict(config, context, checkpoint, split):
@@ -104,9 +104,10 @@ def predict(config, context, checkpoint, split):
 
 def export(config, context, checkpoint, folder, formats):
     found = []
+    (folder / "model.safetensors").write_text("weights")
     for name in formats:
         if config.export == 1 and name == "onnx":
-            found.append({"format": name, "error": "the operator aten::roll has no ONNX form"})
+            found.append({"format": name, "file": "", "sha256": "", "error": "the operator aten::roll has no ONNX form"})
             continue
         path = folder / f"model.{name}"
         path.write_text(f"{name} of {checkpoint}")
@@ -116,8 +117,8 @@ def export(config, context, checkpoint, folder, formats):
                 "file": path.name,
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
                 "agreement": 1.0 if config.export < 2 else 0.9,
-                "accuracy": 77.0,
-                "original_accuracy": 77.0,
+                "accuracy": 80.0,
+                "original_accuracy": 80.0,
                 "latency_seconds": 0.001,
                 "original_latency_seconds": 0.001,
                 "error": "",

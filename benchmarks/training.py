@@ -61,7 +61,7 @@ def bare(config: Config, train: datasets.Examples, seed: int, threads: int) -> t
     torch.set_num_threads(threads)
     net = plain_net(config, seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    mean, deviation = training.pixel_statistics(train)
+    (mean,), (deviation,) = training.pixel_statistics(train)
     images = ((torch.tensor(train.images, dtype=torch.float32) - mean) / deviation).unsqueeze(1)
     labels = torch.tensor(train.labels)
     order = list(training.batches(len(train), config.batch_size, config.steps, seed))
@@ -98,7 +98,8 @@ def loader(config: Config, train: datasets.Examples, seed: int, threads: int) ->
     torch.set_num_threads(threads)
     net = plain_net(config, seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    dataset = FashionMNIST(train.images.copy(), train.labels, *training.pixel_statistics(train))
+    (mean,), (deviation,) = training.pixel_statistics(train)
+    dataset = FashionMNIST(train.images.copy(), train.labels, mean, deviation)
     order = torch.cat(list(training.batches(len(train), config.batch_size, config.steps, seed))).tolist()
     total = 0.0
     started = time.perf_counter()

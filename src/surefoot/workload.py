@@ -25,11 +25,13 @@ Facts = dict[str, Any]
 WORKLOADS: Mapping[str, str] = {
     "digits": "surefoot.workloads.digits:WORKLOAD",
     "fashion_mnist": "surefoot.workloads.fashion_mnist:WORKLOAD",
+    "cifar10": "surefoot.workloads.cifar10:WORKLOAD",
 }
 # What the built-in ones' `trivial` would be; it stands apart, as their own modules are part of their fingerprints.
 TRIVIAL: Mapping[str, str] = {
     "digits": "surefoot.workloads.trivial:digits",
     "fashion_mnist": "surefoot.workloads.trivial:fashion_mnist",
+    "cifar10": "surefoot.workloads.trivial:cifar10",
 }
 PROGRAMS = "surefoot.workloads.program"
 # What libraries read to learn how many threads they may use.
@@ -276,8 +278,10 @@ def _mistakes(workload: Workload) -> Iterator[str]:
         function = getattr(workload, part)
         if not callable(function) and not (part == "evaluate" and function is None):
             yield f"{part} must be a function; got {quoted(function)}"
-    if workload.trivial is not None and not callable(workload.trivial):
-        yield f"trivial must be a function or nothing; got {quoted(workload.trivial)}"
+    for part in ("trivial", "predict", "export"):
+        function = getattr(workload, part)
+        if function is not None and not callable(function):
+            yield f"{part} must be a function or nothing; got {quoted(function)}"
     yield from _mistakes_of_metrics(workload.metrics)
     if not (isinstance(workload.space, SearchSpace) and _holds(workload.space.parameters, Parameter)):
         yield f"space must be a SearchSpace of a tuple of Parameters; got {quoted(workload.space)}"

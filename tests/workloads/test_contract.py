@@ -16,44 +16,76 @@ from surefoot.run import config_hash
 from surefoot.workload import WORKLOADS, as_config, check_requirements, find_workload
 from surefoot.workloads import classifier, datasets
 
+# What looks at a trained net.
+OF_EXPORTS = ("predicting", "folding", "exporting", "classes")
 # What runs other people's scripts, and trains nothing itself.
 OF_PROGRAMS = ("program", "function", "script", "arguments", "metric_readers")
 SMALL = {
     "digits": {"steps": 6, "eval_every": 3},
     "fashion_mnist": {"layers": 3, "filters": 4, "batch_size": 16, "steps": 6, "eval_every": 3, "train_examples": 500},
+    "cifar10": {"width": 4, "batch_size": 16, "steps": 6, "eval_every": 3, "crop_padding": 4, "mixup": 0.2},
+}
+NORMS = {"digits": "x2", "fashion_mnist": "x3", "cifar10": "x12"}
+DROPOUT = {
+    "digits": "Dropout2d(0.1) x2, Dropout(0.1) x1",
+    "fashion_mnist": "Dropout2d(0.1) x3, Dropout(0.1) x1",
+    "cifar10": "Dropout(0.1) x1",
+}
+EVALUATED = {"digits": 360, "fashion_mnist": 10_000, "cifar10": 50}
+SIZE = {"digits": "filters", "fashion_mnist": "filters", "cifar10": "width"}  # the setting that makes a net larger
+MODULES = {"cifar10": {"augmentation", "cifar10_files", "residual"}}  # that only this workload rests on
+ROOTS = {"fashion_mnist": "data_root", "cifar10": "cifar10_root"}  # the fixtures that say where the data are
+MEASURED = {
+    "train_loss",
+    "clean_train_loss",
+    "clean_train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "gradient_norm",
 }
 FACTS = {
     "steps": int,
     "samples": int,
     "train_examples": int,
     "evaluated_examples": int,
+    "train_evaluated_examples": int,
+    "classes": int,
     "parameters": int,
     "normalisation": str,
     "dropout": str,
+    "augmentation": str,
+    "train_loss_measured": str,
     "optimizer": str,
     "schedule": str,
     "precision": str,
     "stop_reason": str,
     "best_step": int,
+    "largest_gradient_norm": float,
     "seconds_per_step": float,
+    "images_per_second": float,
     "device": str,
     "threads": int,
+    "utilisation": float,
 }
 
 
 @pytest.fixture(params=sorted(WORKLOADS))
 def workload(request):
-    if request.param == "fashion_mnist":
-        request.getfixturevalue("data_root")
     return find_workload(request.param)
 
 
 @pytest.fixture
-def train(workload, request, make_context):
+def root(workload, request):
+    """Where the workload's data are; nothing where it brings them."""
+    return request.getfixturevalue(ROOTS[workload.name]) if workload.name in ROOTS else None
+
+
+@pytest.fixture
+def train(workload, root, make_context):
     """Trains a small run: its measurements, its facts, its context and its config."""
 
     def run(seed: int = 0, **settings):
-        root = request.getfixturevalue("data_root") if workload.name == "fashion_mnist" else None
         context = make_context(seed, data_root=root)
         config = as_config(workload, workload.complete({**SMALL[workload.name], **settings}))
         generator, measurements = workload.train(config, context), []
@@ -82,7 +114,8 @@ def test_the_defaults_are_inside_the_space(workload):
 
 def test_the_code_fingerprint_covers_whatever_trains(workload):
     everything = {path.stem for path in Path(classifier.__file__).parent.glob("*.py")}
-    everything -= {"__init__", "trivial", *WORKLOADS, *OF_PROGRAMS}
+    everything -= {module for name, own in MODULES.items() if name != workload.name for module in own}
+    everything -= {"__init__", "trivial", *OF_EXPORTS, *WORKLOADS, *OF_PROGRAMS}
     assert {name.rpartition(".")[2] for name in workload.sources} == everything
 
 
@@ -98,7 +131,7 @@ def test_a_run_measures_every_metric_at_increasing_steps(workload, train):
     assert [measurement.step for measurement in measurements] == [3, 6, 7]
     for measurement in measurements:
         assert {metric.name for metric in workload.metrics} <= set(measurement.values)
-        assert {"train_loss", "learning_rate", "gradient_norm"} <= set(measurement.values)
+        assert set(measurement.values) == MEASURED
         assert all(type(value) is float and math.isfinite(value) for value in measurement.values.values())
 
 
@@ -112,12 +145,15 @@ def test_another_seed_gives_other_numbers(train):
 
 def test_the_facts_are_counted(workload, train):
     _, facts, _, config = train(norm="batch", dropout=0.1)
-    assert {name: type(value) for name, value in facts.items()} == FACTS
+    expected = FACTS | ({"data": str} if workload.name == "cifar10" else {})
+    assert {name: type(value) for name, value in facts.items()} == expected
     assert (facts["steps"], facts["samples"]) == (6, 6 * config.batch_size)
-    assert facts["normalisation"] == f"BatchNorm2d x{config.layers}"
-    assert facts["dropout"] == f"Dropout2d(0.1) x{config.layers}, Dropout(0.1) x1"
+    assert facts["normalisation"] == f"BatchNorm2d {NORMS[workload.name]}"
+    assert facts["dropout"] == DROPOUT[workload.name]
     assert facts["stop_reason"] == "steps done"
-    assert facts["evaluated_examples"] == {"digits": 360, "fashion_mnist": 10_000}[workload.name]
+    assert facts["evaluated_examples"] == EVALUATED[workload.name]
+    assert facts["train_evaluated_examples"] == min(1000, facts["train_examples"])
+    assert facts["classes"] == 10
     assert set(workload.drivers) <= set(facts)
     assert all(setting in workload.space.names() for drivers in workload.drivers.values() for setting in drivers)
 
@@ -162,7 +198,9 @@ def test_a_truncated_checkpoint_is_refused_in_one_line(workload, train):
 def test_a_missing_checkpoint_and_another_nets_are_refused(workload, train):
     _, _, context, config = train()
     with pytest.raises(WorkloadError, match=r"last\.pt does not fit the net of this config"):
-        workload.evaluate(dataclasses.replace(config, filters=config.filters * 2), context, "last", "validation")
+        size = SIZE[workload.name]
+        larger = dataclasses.replace(config, **{size: 2 * getattr(config, size)})
+        workload.evaluate(larger, context, "last", "validation")
     (context.artifacts / "last.pt").unlink()
     with pytest.raises(WorkloadError, match=r"last\.pt is missing"):
         workload.evaluate(config, context, "last", "validation")
@@ -176,8 +214,7 @@ def test_a_checkpoint_executes_no_code(workload, train, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_what_learns_nothing_comes_to_what_the_validation_labels_say(workload, request, make_context):
-    root = request.getfixturevalue("data_root") if workload.name == "fashion_mnist" else None
+def test_what_learns_nothing_comes_to_what_the_validation_labels_say(workload, root, make_context):
     told = workload.baselines(root)
     labels = datasets.load(workload.name, "validation", make_context(data_root=root)).labels
     shares = np.bincount(labels) / len(labels)
@@ -188,13 +225,14 @@ def test_what_learns_nothing_comes_to_what_the_validation_labels_say(workload, r
 
 
 def test_baselines_need_no_data(workload, tmp_path):
-    assert workload.baselines(tmp_path / "nowhere") == workload.baselines(None)
+    assert workload.baselines(tmp_path / "nowhere").values == workload.baselines(None).values
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_settings_no_net_can_be_built_of_are_refused_before_training(workload):
-    with pytest.raises(WorkloadError, match="norm group needs filters in multiples of 8; got 12"):
-        as_config(workload, workload.complete({"norm": "group", "filters": 12}))
+    size = SIZE[workload.name]
+    with pytest.raises(WorkloadError, match=f"norm group needs {size} in multiples of 8; got 12"):
+        as_config(workload, workload.complete({"norm": "group", size: 12}))
     with pytest.raises(SpaceError, match=r'norm must be one of .*; got "bach"\. Did you mean "batch"'):
         workload.complete({"norm": "bach"})
 

@@ -17,9 +17,11 @@ from surefoot.errors import DataError, SealedSplitError
 from surefoot.workloads import datasets
 
 SIZES = {
+    "cifar10": {"train": 200, "validation": 50, "test": 40},
     "digits": {"train": 1077, "validation": 360, "test": 360},
     "fashion_mnist": {"train": 50_000, "validation": 10_000, "test": 10_000},
 }
+ROOTS = {"fashion_mnist": "data_root", "cifar10": "cifar10_root"}  # the fixtures that say where the data are
 TRAIN_IMAGES, TRAIN_LABELS = datasets.FASHION_FILES[:2]
 LABELS_GZ = f"{TRAIN_LABELS.name}.gz"
 
@@ -31,7 +33,7 @@ def name(request):
 
 @pytest.fixture
 def splits(name, request, make_context):
-    root = request.getfixturevalue("data_root") if name == "fashion_mnist" else None
+    root = request.getfixturevalue(ROOTS[name]) if name in ROOTS else None
     context = make_context(data_root=root, is_test_open=True)
     return {split: datasets.load(name, split, context) for split in SIZES[name]}
 

@@ -25,6 +25,7 @@ from surefoot.workloads.digits import Config
 
 DIGITS = find_workload("digits")
 SHORT = {"steps": 22, "eval_every": 5, "train_examples": 100}  # five measurements, three and a half epochs
+TIMED = ("seconds_per_step", "images_per_second", "utilisation")
 NETS = [
     {"dropout": 0.3, "norm": "batch"},
     {"optimizer": "sgd", "momentum": 0.8, "lr": 0.02, "schedule": "step", "norm": "group"},
@@ -62,7 +63,7 @@ def left(context: RunContext) -> dict[str, bytes]:
 
 def told(facts: dict) -> dict:
     """The facts that do not depend on the clock, nor on having been stopped."""
-    return {name: value for name, value in facts.items() if name not in ("seconds_per_step", "resumed_from")}
+    return {name: value for name, value in facts.items() if name not in (*TIMED, "resumed_from")}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from surefoot.errors import WorkloadError
-from surefoot.workloads import networks, training
+from surefoot.workloads import datasets, networks, optimising, training
 from surefoot.workloads.datasets import Examples
 from surefoot.workloads.digits import Config
 
@@ -92,6 +92,48 @@ def test_train_loss_is_the_mean_since_the_last_measurement(examples, make_contex
     assert sparse == pytest.approx([np.mean(every[:3]), np.mean(every[3:6]), every[6]])
 
 
+def test_clean_training_values_are_those_of_the_weights_on_the_training_images(examples, make_context):
+    context, config = make_context(), Config(steps=12, eval_every=12, dropout=0.3, norm="batch")
+    measurements, facts = trained(examples, context, steps=12, eval_every=12, dropout=0.3, norm="batch")
+    net = training.read_checkpoint(builder(config)(0), context.artifacts / "last.pt")
+    images, labels = training.to_tensors(
+        examples[0], training.pixel_statistics(examples[0]), torch.contiguous_format, torch.device("cpu")
+    )
+    with torch.no_grad():
+        logits = net.eval()(images)
+    values = measurements[-1].values
+    assert values["clean_train_loss"] == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-4)
+    assert values["clean_train_accuracy"] == pytest.approx(100 * (logits.argmax(1) == labels).double().mean().item())
+    assert facts["train_evaluated_examples"] == 203
+    assert facts["train_loss_measured"] == "with dropout"
+
+
+def test_many_training_images_are_evaluated_on_a_thousand_equally_many_of_each_class(make_context):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 120)
+    many = Examples(images=rng.integers(0, 256, (1200, 8, 8)).astype(np.uint8), labels=labels)
+    shuffled = rng.permutation(1200)
+    chosen = datasets.balanced(many, 1000)
+    again = datasets.balanced(Examples(images=many.images[shuffled], labels=labels[shuffled]), 1000)
+    assert np.bincount(chosen.labels).tolist() == [100] * 10
+    assert np.array_equal(chosen.images, again.images)
+    assert trained((many, many), make_context(), steps=1)[1]["train_evaluated_examples"] == 1000
+
+
+def test_the_largest_gradient_norm_is_that_of_any_step_before_it_is_clipped(examples, make_context):
+    settings = {"steps": 9, "lr": 0.02, "clip_norm": 0.5}
+    every, facts = trained(examples, make_context(), eval_every=1, **settings)
+    norms = [measurement.values["gradient_norm"] for measurement in every]
+    assert facts["largest_gradient_norm"] == max(norms) > 0.5
+    assert trained(examples, make_context(), eval_every=4, **settings)[1]["largest_gradient_norm"] == max(norms)
+
+
+def test_throughput_and_utilisation_are_of_the_training_steps(examples, make_context):
+    _, facts = trained(examples, make_context(), steps=20)
+    assert facts["images_per_second"] == pytest.approx(16 / facts["seconds_per_step"])
+    assert 0 < facts["utilisation"] <= 1
+
+
 def test_an_evaluation_is_a_mean_over_every_example(examples):
     net = networks.seeded(networks.stack(2, 4, "batch", 0.5, shape=(1, 8, 8)), 0)
     images, labels = torch.randn(203, 1, 8, 8), torch.tensor(examples[0].labels)
@@ -157,7 +199,7 @@ def test_patience_that_cannot_act_leaves_the_reason_steps_done(examples, make_co
 
 def test_schedules_follow_their_definitions():
     def factors(name, steps=100):
-        return [training.rate_factor(name, step, steps) for step in range(1, steps + 1)]
+        return [optimising.rate_factor(name, step, steps) for step in range(1, steps + 1)]
 
     assert set(factors("constant")) == {1.0}
     cosine = factors("cosine")
@@ -187,7 +229,7 @@ def test_the_schedule_fact_says_what_the_rate_really_did(examples, make_context,
     measurements, facts = trained(examples, make_context(), schedule=schedule, steps=steps, eval_every=1)
     assert facts["schedule"] == text
     rates = [measurement.values["learning_rate"] for measurement in measurements]
-    assert rates == [5e-4 * training.rate_factor(schedule, step, steps) for step in range(1, steps + 1)]
+    assert rates == [5e-4 * optimising.rate_factor(schedule, step, steps) for step in range(1, steps + 1)]
 
 
 def test_mixed_precision_on_a_cpu_is_said_to_do_nothing(examples, make_context):

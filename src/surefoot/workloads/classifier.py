@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from surefoot.run import Measurement, Metric
 from surefoot.space import SearchSpace, boolean, choice, integer, real
-from surefoot.workload import Facts, RunContext, Split
+from surefoot.workload import Facts, Predictions, RunContext, Split
 from surefoot.workloads import datasets
 
 if TYPE_CHECKING:  # torch is imported when a run begins, not when its config is read
     from torch import nn
 
-    from surefoot.workloads.training import Build
+    from surefoot.workloads.training import Augmentation, Build, Settings, Statistics
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,8 @@ METRICS = (
     Metric(name="val_accuracy", goal="maximize", unit="%"),
     Metric(name="val_loss", goal="minimize"),
 )
-SOURCES = tuple(f"surefoot.workloads.{name}" for name in ("classifier", "datasets", "networks", "resuming", "training"))
+_MODULES = ("classifier", "datasets", "networks", "optimising", "resuming", "training")
+SOURCES = tuple(f"surefoot.workloads.{name}" for name in _MODULES)
 
 _LENGTH = ("steps", "patience", "eval_every")
 DRIVERS: Mapping[str, tuple[str, ...]] = {
@@ -98,34 +101,75 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def train(dataset: str, config: Config, context: RunContext) -> Generator[Measurement, None, Facts]:
+Shape = tuple[int, int, int]  # channels, height, width
+NetOf = Callable[[Any, Shape], "nn.Module"]
+AugmentationOf = Callable[[Any, "Statistics"], "Augmentation | None"]
+
+
+def net(config: Config, shape: Shape) -> nn.Module:
+    """The net that the config names, for images of that shape."""
+    from surefoot.workloads import networks
+
+    if config.net == "blocks":
+        return networks.blocks(config.layers, config.filters, shape=shape)
+    return networks.stack(config.layers, config.filters, config.norm, config.dropout, shape=shape)
+
+
+def train(
+    dataset: str, net_of: NetOf, config: Settings, context: RunContext, *, augment: AugmentationOf | None = None
+) -> Generator[Measurement, None, Facts]:
     """Trains one net; see `surefoot.workloads.training.fit` for what is measured."""
     from surefoot.workloads import training
 
     train_split = datasets.load(dataset, "train", context, train_examples=config.train_examples)
     validation = datasets.load(dataset, "validation", context)
-    return (yield from training.fit(_builder(config, train_split), train_split, validation, config, context))
+    build, augmented = _builder(net_of, config, train_split), partial(augment, config) if augment else None
+    return (yield from training.fit(build, train_split, validation, config, context, augmented))
 
 
-def evaluate(dataset: str, config: Config, context: RunContext, checkpoint: str, split: Split) -> Mapping[str, float]:
+def evaluate(
+    dataset: str, net_of: NetOf, config: Settings, context: RunContext, checkpoint: str, split: Split
+) -> Mapping[str, float]:
     """The workload's metrics, by their names, of a checkpoint ("best" or "last") over the split."""
     from surefoot.workloads import training
 
     examples = datasets.load(dataset, split, context)
     train_split = datasets.load(dataset, "train", context, train_examples=config.train_examples)
-    return training.evaluate(_builder(config, train_split), train_split, examples, context, checkpoint)
+    return training.evaluate(_builder(net_of, config, train_split), train_split, examples, context, checkpoint)
 
 
-def _builder(config: Config, examples: datasets.Examples) -> Build:
+def predict(
+    dataset: str, net_of: NetOf, config: Settings, context: RunContext, checkpoint: str, split: Split
+) -> Predictions:
+    """What a checkpoint says of every image of the split; see `surefoot.workloads.predicting.predict`."""
+    from surefoot.workloads import classes, predicting
+
+    examples = datasets.load(dataset, split, context)
+    train_split = datasets.load(dataset, "train", context, train_examples=config.train_examples)
+    build = _builder(net_of, config, train_split)
+    return predicting.predict(build, train_split, examples, context, checkpoint, classes.NAMES[dataset])
+
+
+def export(
+    dataset: str,
+    net_of: NetOf,
+    config: Settings,
+    context: RunContext,
+    checkpoint: str,
+    folder: Path,
+    formats: tuple[str, ...],
+) -> Facts:
+    """What was written in each format, checked over the test images; see `surefoot.workloads.exporting.export`."""
+    from surefoot.workloads import exporting
+
+    test = datasets.load(dataset, "test", context)
+    train_split = datasets.load(dataset, "train", context, train_examples=config.train_examples)
+    build = _builder(net_of, config, train_split)
+    return exporting.export(build, train_split, test, context, checkpoint, folder, formats)
+
+
+def _builder(net_of: NetOf, config: Settings, examples: datasets.Examples) -> Build:
+    """Makes the net of a seed."""
     from surefoot.workloads import networks
 
-    _, height, width = examples.images.shape
-    shape = (1, height, width)
-
-    def build(seed: int) -> nn.Module:
-        if config.net == "blocks":
-            return networks.seeded(networks.blocks(config.layers, config.filters, shape=shape), seed)
-        net = networks.stack(config.layers, config.filters, config.norm, config.dropout, shape=shape)
-        return networks.seeded(net, seed)
-
-    return build
+    return lambda seed: networks.seeded(net_of(config, examples.shape), seed)

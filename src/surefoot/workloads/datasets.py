@@ -54,10 +54,19 @@ class PublishedFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examples:
-    """Images, uint8 of shape (n, height, width), with their classes, int64 of shape (n,)."""
+    """Images with their classes, int64 of shape (n,).
+
+    Images are uint8, of shape (n, height, width) where they are grey, (n, 3, height, width) in colour.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.images.shape[1:] if self.images.ndim == 4 else (1, *self.images.shape[1:])
+        return channels, height, width
 
     def __len__(self) -> int:
         """How many there are."""
@@ -97,7 +106,7 @@ DIGITS_FILE = PublishedFile(
 
 
 def load(name: str, split: Split, context: RunContext, *, train_examples: int = 0) -> Examples:
-    """One split of the dataset "digits" or "fashion_mnist".
+    """One split of the dataset "cifar10", "digits" or "fashion_mnist".
 
     `train_examples` keeps that many training images, equally many of each class (0 keeps all); a smaller
     choice is part of a larger one. Decoded once per process. Raises DataError, and SealedSplitError
@@ -105,9 +114,7 @@ def load(name: str, split: Split, context: RunContext, *, train_examples: int = 
     """
     context.require(split)
     examples = _splits(name, data_root(context.data_root))[split]
-    if split == "train" and 0 < train_examples < len(examples):
-        return _chosen(examples, _balanced_order(examples)[:train_examples])
-    return examples
+    return balanced(examples, train_examples) if split == "train" and train_examples else examples
 
 
 def fashion_mnist_fingerprint(root: Path | None) -> str:
@@ -116,7 +123,7 @@ def fashion_mnist_fingerprint(root: Path | None) -> str:
     Missing files are downloaded into the data root first. Raises DataError.
     """
     for published in FASHION_FILES:
-        _verified_stamp(published, *_stamp(_fashion_path(published, data_root(root))))
+        _verified_stamp(published, *stamp(_fashion_path(published, data_root(root))))
     return _fingerprint(*FASHION_FILES)
 
 
@@ -135,7 +142,7 @@ def fashion_mnist_missing(root: Path | None) -> str:
 
 def digits_fingerprint(root: Path | None) -> str:
     """SHA-256 (hex) over the hash of the digits that scikit-learn carries and the split rule. Raises DataError."""
-    _verified_stamp(DIGITS_FILE, *_stamp(_digits_path()))
+    _verified_stamp(DIGITS_FILE, *stamp(_digits_path()))
     return _fingerprint(DIGITS_FILE)
 
 
@@ -157,15 +164,19 @@ def _splits(name: str, root: Path) -> Splits:
         return _digits()
     if name == "fashion_mnist":
         return _fashion_mnist(root)
-    raise WorkloadError(f'dataset must be one of digits, fashion_mnist; got "{name}"')
+    if name == "cifar10":
+        from surefoot.workloads import cifar10_files  # it stands on this module
+
+        return cifar10_files.splits(root)
+    raise WorkloadError(f'dataset must be one of cifar10, digits, fashion_mnist; got "{name}"')
 
 
 def _digits() -> Splits:
     """1,797 images of 8x8 pixels from 0 to 16: 36 of each class for test, 36 for validation, 1,077 for training."""
     table = np.loadtxt(io.BytesIO(_verified(DIGITS_FILE, _digits_path())), delimiter=",", dtype=np.uint8)
     whole = Examples(images=table[:, :64].reshape(-1, 8, 8), labels=table[:, 64].astype(np.int64))
-    test, rest = _cut(whole, per_class=36)
-    validation, train = _cut(rest, per_class=36)
+    test, rest = cut(whole, per_class=36)
+    validation, train = cut(rest, per_class=36)
     return {"train": train, "validation": validation, "test": test}
 
 
@@ -174,7 +185,7 @@ def _fashion_mnist(root: Path) -> Splits:
     train_images, train_labels, test_images, test_labels = (
         _verified(published, _fashion_path(published, root)) for published in FASHION_FILES
     )
-    validation, train = _cut(_from_idx(train_images, train_labels), per_class=1000)
+    validation, train = cut(_from_idx(train_images, train_labels), per_class=1000)
     return {"train": train, "validation": validation, "test": _from_idx(test_images, test_labels)}
 
 
@@ -189,11 +200,19 @@ def _from_idx(images: bytes, labels: bytes) -> Examples:
 # ── the split ──
 
 
-def _cut(examples: Examples, *, per_class: int) -> tuple[Examples, Examples]:
+def cut(examples: Examples, *, per_class: int) -> tuple[Examples, Examples]:
     """`per_class` examples of each class, and the rest; both in the order they had."""
     order = _balanced_order(examples)
     taken, rest = order[: per_class * CLASSES], order[per_class * CLASSES :]
     return _chosen(examples, np.sort(taken)), _chosen(examples, np.sort(rest))
+
+
+def balanced(examples: Examples, count: int) -> Examples:
+    """So many of the examples, equally many of each class; all of them where there are no more.
+
+    The same ones at any time: a smaller choice is part of a larger one.
+    """
+    return _chosen(examples, _balanced_order(examples)[:count]) if count < len(examples) else examples
 
 
 def _balanced_order(examples: Examples) -> np.ndarray:
@@ -239,9 +258,9 @@ def _downloaded(published: PublishedFile, path: Path) -> Path:
     reasons = []
     for address in DOWNLOADS:
         try:
-            packed = _fetched(address + path.name, limit_bytes=published.size_bytes + 2**20)
+            packed = fetched(address + path.name, limit_bytes=published.size_bytes + 2**20)
             _checked(published, packed, address + path.name)
-            _write_atomically(path, packed)
+            write_atomically(path, packed)
             return path
         except (OSError, DataError) as error:
             reasons.append(f"{address.split('/')[2]}: {error}")
@@ -252,7 +271,8 @@ def _downloaded(published: PublishedFile, path: Path) -> Path:
     )
 
 
-def _fetched(address: str, *, limit_bytes: int) -> bytes:
+def fetched(address: str, *, limit_bytes: int) -> bytes:
+    """What lies at the address, no more than so many bytes of it. Raises DataError, OSError."""
     if not address.startswith("https://"):
         raise DataError(f"data is downloaded over https only; got {address}")
     with urllib.request.urlopen(address, timeout=DOWNLOAD_TIMEOUT_SECONDS) as response:
@@ -260,7 +280,8 @@ def _fetched(address: str, *, limit_bytes: int) -> bytes:
         return content
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts the content at the path, which holds all of it or what it held, at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -290,7 +311,8 @@ def _verified_stamp(published: PublishedFile, path: Path, size_bytes: int, modif
     _verified(published, path)
 
 
-def _stamp(path: Path) -> tuple[Path, int, int]:
+def stamp(path: Path) -> tuple[Path, int, int]:
+    """The path, its size in bytes and when it was modified: other numbers, other content."""
     try:
         status = path.stat()
     except OSError:

@@ -35,8 +35,10 @@ WORKLOAD = Workload(
     metrics=classifier.METRICS,
     # 8x8 images are too small for the pooling of blocks
     space=classifier.space(nets=("stack",), train_examples=1077),
-    train=partial(classifier.train, "digits"),
-    evaluate=partial(classifier.evaluate, "digits"),
+    train=partial(classifier.train, "digits", classifier.net),
+    evaluate=partial(classifier.evaluate, "digits", classifier.net),
+    predict=partial(classifier.predict, "digits", classifier.net),
+    export=partial(classifier.export, "digits", classifier.net),
     fingerprint=datasets.digits_fingerprint,
     sources=classifier.SOURCES,
     drivers=classifier.DRIVERS,

@@ -31,15 +31,17 @@ CHECKPOINTS = ("best.pt", "last.pt")
 class Progress:
     """How far a run is: counters of everything since its first step, whatever stopped it in between.
 
-    `values` were measured at `step`. `stop_reason` is empty while there is more to do; `training_seconds`
-    leaves the evaluations out.
+    `values` were measured at `step`. `stop_reason` is empty while there is more to do; `training_seconds` leaves the
+    evaluations out, and `busy_seconds` are those of them in which the device computed.
     """
 
     step: int = 0
     values: dict[str, float] = field(default_factory=dict)
     best_step: int = 0
     best_loss: float = math.inf
+    largest_gradient_norm: float = 0.0
     training_seconds: float = 0.0
+    busy_seconds: float = 0.0
     stop_reason: str = ""
 
 

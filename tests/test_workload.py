@@ -195,6 +195,8 @@ LOSS = Metric(name="loss", goal="minimize")
         ({"name": 3}, "name must be text; got 3"),
         ({"train": "train"}, 'train must be a function; got "train"'),
         ({"fingerprint": None}, "fingerprint must be a function; got nothing"),
+        ({"predict": "predict"}, 'predict must be a function or nothing; got "predict"'),
+        ({"export": 3}, "export must be a function or nothing; got 3"),
         ({"config": WithoutDefault}, "every field of the config needs a default, the first baseline; lr has none"),
         ({"config": dict}, "config must be a dataclass; got"),
         ({"config": Config()}, "config must be a dataclass; got"),

@@ -97,6 +97,9 @@ def errand(slot: Slot, job: Job, calls: Callbacks, codes: Codes) -> Errand:
         job.provenance = slot.named(job.provenance)
         has_begun = True
         calls.started(job)
+        if job.task.out is not None and not job.task.out.is_relative_to(job.task.artifacts):
+            reason = f"what is written on a cluster must lie in its run's folder; {job.task.out} does not"
+            return ending_here(job, Status.FAILED, reason, is_worker_sound=True)
         yield from _settle(slot, job.task, codes)
         ending = yield from _follow(slot, job, calls)
         slot.is_coming_home = True
@@ -122,7 +125,7 @@ def _settle(slot: Slot, task: Task, codes: Codes) -> Generator[Any, Any, None]:
     slot.sent = ()
     if task.resume:
         slot.sent = shipping.parcels(task.artifacts)
-    elif task.kind == "evaluate":
+    elif task.kind != "train":
         slot.sent = shipping.parcels(task.artifacts, only=[f"{task.checkpoint}.pt"])
     if slot.sent:
         name = task.artifacts.name

@@ -113,7 +113,9 @@ class RemoteWorker:
             if folder not in sys.path:
                 sys.path.insert(0, folder)
         self._talk.clear()
-        self._tasks.put(dataclasses.replace(task, workload=workload, artifacts=self._home_of(task.artifacts.name)))
+        home = self._home_of(task.artifacts.name)
+        out = task.out and home / task.out.relative_to(task.artifacts)
+        self._tasks.put(dataclasses.replace(task, workload=workload, artifacts=home, out=out))
 
     def listen(self, answers: Sequence[str | None], seconds: float) -> list[Message]:
         """What was said since, as soon as there is something, or nothing after so many seconds.

@@ -15,12 +15,16 @@ from surefoot.workload import Split
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """One training, or one evaluation of a checkpoint, to be done by a worker.
+    """One training, or one use of a checkpoint, to be done by a worker.
+
+    A checkpoint can be evaluated over a split, predict the split example by example into `out` (a .npz file), or be
+    exported in `formats` into `out` (a folder), checked over the test split. On a cluster `out` must lie in
+    `artifacts`, which is what comes home.
 
     `workload` is named as for `find_workload`, `config` is complete, `artifacts` is the run's own
     folder (made if absent). The fingerprints, where given, must be those the worker finds: a run
     on other data or code than its key says is FAILED, not recorded under a wrong name. So must
-    `checkpoint_hash` (SHA-256) be the checkpoint's that is evaluated.
+    `checkpoint_hash` (SHA-256) be the checkpoint's that is used.
     With `is_judged` the run waits after each measurement for what the pool's `on_measurement` says.
     With `resume` it finds its folder as it was left, and goes on from there. `trial` and `attempt` are
     the asker's own count.
@@ -34,7 +38,7 @@ class Task:
     data_root: Path | None = None
     device: str = "cpu"
     label: str = ""
-    kind: Literal["train", "evaluate"] = "train"
+    kind: Literal["train", "evaluate", "predict", "export"] = "train"
     checkpoint: str = "last"
     split: Split = "validation"
     is_test_open: bool = False
@@ -46,6 +50,8 @@ class Task:
     resume: bool = False
     trial: int | None = None
     attempt: int = 1
+    out: Path | None = None
+    formats: tuple[str, ...] = ("torch", "onnx")
 
     @property
     def workload_name(self) -> str:
@@ -62,7 +68,7 @@ class Task:
 class Outcome:
     """How a task ended.
 
-    `values` is what an evaluation measured; `is_worker_lost` says that the worker was killed by a
+    `values` is what an evaluation or a prediction measured; `is_worker_lost` says that the worker was killed by a
     signal of somebody else's, which is no fault of the config: such a task is tried once more.
     """
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from surefoot import reporting
 from surefoot.errors import RunFailed, SurefootError, WorkloadError
-from surefoot.execution import machine
+from surefoot.execution import delivery, machine
 from surefoot.execution.contract import check_generator, non_finite, plain_values
 from surefoot.execution.provenance import utc_now
 from surefoot.execution.talk import Orders, Send, Teller
@@ -84,7 +84,7 @@ def conduct(task: Task, provenance: Provenance, send: Send, orders: Orders) -> E
             workload = _loaded(task, known)
             send(("begun", [metric.name for metric in workload.metrics] if task.kind == "train" else []))
             began = time.monotonic()
-            work = _train if task.kind == "train" else _evaluate
+            work = _train if task.kind == "train" else _use
             parts = work(task, workload, provenance.threads, send, orders)
             _end_if_forked(worker)
     except BaseException as error:
@@ -144,17 +144,26 @@ def _told(training: Generator[Measurement, None, Any], teller: Teller) -> dict[s
         teller.tell(yielded)
 
 
-def _evaluate(task: Task, workload: Workload, threads: int, send: Send, orders: Orders) -> dict[str, Any]:
-    if workload.evaluate is None:
-        raise WorkloadError(f"workload {workload.name} cannot evaluate a checkpoint; it has no evaluate")
+def _use(task: Task, workload: Workload, threads: int, send: Send, orders: Orders) -> dict[str, Any]:
+    """What came of a task on a checkpoint, once it proved to be the recorded one."""
+    if getattr(workload, task.kind) is None:
+        raise WorkloadError(f"workload {workload.name} cannot {task.kind} a checkpoint; it has no {task.kind}")
     _check_checkpoint(task)
     config = as_config(workload, task.config)
     context = _context(task, threads, orders.is_stopping)
+    return USES[task.kind](task, workload, config, context)
+
+
+def _evaluate(task: Task, workload: Workload, config: Any, context: RunContext) -> dict[str, Any]:
+    assert workload.evaluate is not None
     values = plain_values(workload.evaluate(config, context, task.checkpoint, task.split))
     trouble = non_finite(values)
     if trouble:
         return {"status": Status.INFEASIBLE, "reason": f"{trouble} on the {task.split} split", "values": values}
     return {"status": Status.COMPLETE, "values": values}
+
+
+USES = {"evaluate": _evaluate, "predict": delivery.predict, "export": delivery.export}
 
 
 def _loaded(task: Task, known: dict[str, Any]) -> Workload:
@@ -247,7 +256,7 @@ def _clean(task: Task) -> None:
 def _check_checkpoint(task: Task) -> None:
     path = task.artifacts / f"{task.checkpoint}.pt"
     if not path.is_file():
-        raise WorkloadError(f"a checkpoint must be there to be evaluated; {path} is not; train this run again")
+        raise WorkloadError(f"a checkpoint must be there to be used; {path} is not; train this run again")
     if task.checkpoint_hash and _sha256(path) != task.checkpoint_hash:
         raise WorkloadError(
             f"a checkpoint must be the one that was recorded; {path} is damaged or another's "
@@ -299,7 +308,10 @@ def _without_memory(sentence: str) -> str:
 
 
 def _output_name(task: Task) -> str:
-    return "output.txt" if task.kind == "train" else f"output_{task.checkpoint}_{task.split}.txt"
+    if task.kind == "train":
+        return "output.txt"
+    use = "" if task.kind == "evaluate" else f"{task.kind}_"
+    return f"output_{use}{task.checkpoint}{'' if task.kind == 'export' else f'_{task.split}'}.txt"
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from surefoot.claim import Claim
 from surefoot.diagnosis.symptom import Diagnosis
 from surefoot.ledger import LedgerRow
 from surefoot.phases.final import Final
+from surefoot.phases.outlook import Outlook
 from surefoot.phases.round import Round
 from surefoot.plan import Plan
 from surefoot.run import Run
@@ -22,8 +23,10 @@ class Dossier:
     cores, device, threads, git commit, git state, packages. `baseline` and `champion` are runs on the exploring seeds,
     with measurements. `damage` says of a run (by id) what is wrong with its checkpoints on disk, as "best.pt is
     missing"; a run that is not in it was looked at and is whole. `sealed_asks` are runs that asked for the test
-    split before finalise and were refused. `documents` maps each generated document to what is wrong with it,
-    "" where it stands on disk as it was generated.
+    split before finalise and were refused. `registrations` maps each experiment of the rounds to the time
+    it went on record, `tried` to the runs of its arms. `bundle_damage` says of a file of the bundle what is wrong
+    with it on disk; one that is not in it is whole. `diagnosis` is the latest, of the baseline or of the champion
+    after a round; `decision` the latest outlook, with or without a round before it.
     """
 
     plan: Plan
@@ -43,5 +46,8 @@ class Dossier:
     final: Final | None = None
     sealed_asks: tuple[str, ...] = ()
     opened_before_finalise: bool = False
-    documents: Mapping[str, str] = field(default_factory=dict)
     hours: float = 0.0
+    registrations: Mapping[str, str] = field(default_factory=dict)
+    tried: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    bundle_damage: Mapping[str, str] = field(default_factory=dict)
+    decision: Outlook | None = None

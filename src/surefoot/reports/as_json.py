@@ -7,6 +7,7 @@ from typing import Any
 from surefoot.claim import Claim
 from surefoot.comparison import Noise
 from surefoot.plan import Prediction, Rule
+from surefoot.reports.phases_json import phases_json
 from surefoot.reports.plain_json import number_json, plain, values_json
 from surefoot.reports.searched import search_json
 from surefoot.reports.sentences import fresh_champion
@@ -46,6 +47,7 @@ def journal_json(story: Story) -> dict[str, Any]:
         "hours": number_json(story.hours),
         "notices": list(story.notices),
         "provenance": plain(story.provenance),
+        **({} if story.phases is None else {"phases": phases_json(story.phases)}),
     }
 
 

@@ -37,6 +37,8 @@ from surefoot.reports.canvas import (
     spaced,
     wrapped,
 )
+from surefoot.reports.diagnosis_drawing import DIAGNOSIS_DRAWERS
+from surefoot.reports.diagnosis_figures import DiagnosisFigure
 from surefoot.reports.figures import (
     CostFigure,
     Curve,
@@ -48,6 +50,8 @@ from surefoot.reports.figures import (
     PathFigure,
     Step,
 )
+from surefoot.reports.phases_drawing import PHASE_DRAWERS
+from surefoot.reports.phases_figures import PhaseFigure
 from surefoot.reports.sweep_drawing import SWEEP_DRAWERS
 from surefoot.reports.sweep_figures import SweepFigure
 from surefoot.words import decimals_of, heading_of, number, unit_of
@@ -55,7 +59,7 @@ from surefoot.words import decimals_of, heading_of, number, unit_of
 MOST_CURVES_TOGETHER = 4
 
 
-def png(figure: Figure | SweepFigure | AnalysisFigure) -> bytes:
+def png(figure: Figure | SweepFigure | AnalysisFigure | PhaseFigure | DiagnosisFigure) -> bytes:
     """The figure as a PNG at twice the width of a 900-pixel page."""
     with warnings.catch_warnings():
         # A name in a script the font lacks is drawn as boxes; that is no reason to draw nothing.
@@ -68,7 +72,7 @@ def png(figure: Figure | SweepFigure | AnalysisFigure) -> bytes:
     return stream.getvalue()
 
 
-def _draw(figure: Figure | SweepFigure | AnalysisFigure) -> Canvas:
+def _draw(figure: Figure | SweepFigure | AnalysisFigure | PhaseFigure | DiagnosisFigure) -> Canvas:
     drawers: dict[type, Callable[[Any], Canvas]] = {
         PathFigure: _path,
         CurvesFigure: _curves,
@@ -77,6 +81,8 @@ def _draw(figure: Figure | SweepFigure | AnalysisFigure) -> Canvas:
         CostFigure: _cost,
         **SWEEP_DRAWERS,
         **ANALYSIS_DRAWERS,
+        **DIAGNOSIS_DRAWERS,
+        **PHASE_DRAWERS,
     }
     return drawers[type(figure)](figure)
 

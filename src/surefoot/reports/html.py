@@ -20,6 +20,7 @@ from surefoot.reports.journal import (
     open_threads,
     sealed_split_sentences,
 )
+from surefoot.reports.phases_html import phase_page
 from surefoot.reports.pictures import Picture, draw_all
 from surefoot.reports.searched import search_sentences, search_table
 from surefoot.reports.sentences import (
@@ -130,6 +131,7 @@ def report_html(story: Story, pictures: Mapping[str, Picture] | None = None) -> 
             facts=facts_table(_facts(story), "Provenance"),
             config=facts_table([(k, setting(v)) for k, v in story.champion_config.items()], "The champion's config"),
             revisions=revisions_table(story),
+            phases=phase_page(story, drawn),
         )
     )
 
@@ -212,6 +214,8 @@ def badge_of(word: str) -> str:
         ("chosen", "good"),
         ("survives", "good"),
         ("does not survive", "bad"),
+        ("FAILED", "bad"),
+        ("written", "good"),
         ("INCONCLUSIVE", "open"),
     ):
         if word.startswith(start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from surefoot.claim import Claim
 from surefoot.comparison import NoValue, numbers_in
 from surefoot.reports.markdown import bullets, heading, paragraph, table
+from surefoot.reports.phases_journal import phase_blocks
 from surefoot.reports.searched import search_sentences, search_table
 from surefoot.reports.sentences import (
     belief_sentences,
@@ -57,7 +58,7 @@ from surefoot.words import (
 
 def journal_markdown(story: Story) -> str:
     """The whole journal: where it stands, the noise floor, an entry for each experiment, the claims, what is open."""
-    parts = [*opening_blocks(story), *baseline_blocks(story)]
+    parts = [*opening_blocks(story), *phase_blocks(story), *baseline_blocks(story)]
     for experiment in story.experiments:
         parts.extend(entry(experiment, story))
     parts.extend(

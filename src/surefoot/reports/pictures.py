@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from surefoot.analysis.figure import Figure as AnalysisFigure
+from surefoot.reports.diagnosis_figures import DiagnosisFigure
 from surefoot.reports.figures import Figure, NoFigure, all_figures
+from surefoot.reports.phases_figures import PhaseFigure, phase_figures
 from surefoot.reports.story import Story
 from surefoot.reports.sweep_figures import SweepFigure
+
+AnyFigure = Figure | SweepFigure | AnalysisFigure | PhaseFigure | DiagnosisFigure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,15 +27,15 @@ class Picture:
 
 def draw_all(story: Story) -> dict[str, Picture]:
     """The pictures by file name. A figure that cannot be drawn costs its picture, never the report."""
-    return picture_figures(all_figures(story))
+    return picture_figures({**all_figures(story), **phase_figures(story)})
 
 
-def picture_figures(figures: Mapping[str, Figure | SweepFigure | AnalysisFigure | NoFigure]) -> dict[str, Picture]:
+def picture_figures(figures: Mapping[str, AnyFigure | NoFigure]) -> dict[str, Picture]:
     """The pictures of figures that are computed already."""
     return {name: _drawn(name, figure) for name, figure in figures.items()}
 
 
-def _drawn(name: str, figure: Figure | SweepFigure | AnalysisFigure | NoFigure) -> Picture:
+def _drawn(name: str, figure: AnyFigure | NoFigure) -> Picture:
     if isinstance(figure, NoFigure):
         return Picture(name=name, title="", caption=figure.sentence)
     try:

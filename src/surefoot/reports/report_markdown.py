@@ -15,6 +15,7 @@ from surefoot.reports.journal import (
     split_blocks,
 )
 from surefoot.reports.markdown import escaped, heading, paragraph, table
+from surefoot.reports.phases_journal import phase_blocks
 from surefoot.reports.pictures import Picture
 from surefoot.reports.story import Story
 from surefoot.reports.tables import cost_table, facts_table
@@ -23,6 +24,8 @@ from surefoot.reports.tables import cost_table, facts_table
 def report_markdown(story: Story, pictures: Mapping[str, Picture]) -> str:
     """What the HTML page tells, in its order; pictures are linked as figures/NAME.png."""
     parts = [*opening_blocks(story, "Report on"), heading(2, "The path"), *_figure(pictures["path"])]
+    if story.phases is not None:
+        parts += [*phase_blocks(story), *_figure(pictures["ledger"]), *_figure(pictures["confusion"])]
     parts += [*claims_blocks(story), *split_blocks(story), *chance_blocks(story)]
     for experiment in story.experiments:
         parts += [*entry(experiment, story), *_figure(pictures[f"curves-{experiment.number}"])]

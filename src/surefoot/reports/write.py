@@ -62,4 +62,4 @@ def forget_pictures(folder: Path, pictures: Mapping[str, Picture], ours: Callabl
 
 
 def _is_ours(name: str) -> bool:
-    return name in ("path", "forest", "noise", "cost") or name.startswith("curves-")
+    return name in ("path", "forest", "noise", "cost", "ledger", "confusion") or name.startswith("curves-")

@@ -24,6 +24,7 @@ from surefoot.workload import Workload
 CHECKPOINT = "last"
 FOLDER = "bundle"
 SUMS = "SHA256SUMS"
+PREDICTIONS, EXPORTED = "test_predictions.npz", "exported"
 MakeTask = Callable[[Run, str], Task]
 
 
@@ -214,14 +215,22 @@ def _bundled(ending: Ending, run: Run, folder: Path, pool: Engine, tell: Callabl
     )
     found: dict[str, Any] = {}
     if ending.workload.predict is not None:
-        facts = _facts_of(dataclasses.replace(base, kind="predict", out=folder / "test_predictions.npz"), pool, tell)
+        # Into the run's own folder, which comes home from wherever the work is done.
+        out = base.artifacts / PREDICTIONS
+        facts = _facts_of(dataclasses.replace(base, kind="predict", out=out), pool, tell)
+        if "confusion" in facts:
+            shutil.copy(out, folder / PREDICTIONS)
         found |= {name: facts[name] for name in ("classes", "confusion") if name in facts}
     formats = ending.plan.finalise.exports if ending.plan.finalise else ()
     if formats and ending.workload.export is None:
         error = f"workload {ending.workload.name} cannot be exported; it has no export"
         found["exports"] = [dataclasses.asdict(Exported(format=name, error=error)) for name in formats]
     elif formats:
-        facts = _facts_of(dataclasses.replace(base, kind="export", out=folder, formats=formats), pool, tell)
+        out = base.artifacts / EXPORTED
+        facts = _facts_of(dataclasses.replace(base, kind="export", out=out, formats=formats), pool, tell)
+        if "exports" in facts:
+            shutil.copytree(out, folder, dirs_exist_ok=True)
+            shutil.rmtree(out)
         found["exports"] = facts.get("exports") or [
             dataclasses.asdict(Exported(format=name, error=facts.get("error", "it was not exported")))
             for name in formats

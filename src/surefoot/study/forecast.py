@@ -9,11 +9,13 @@ from typing import Any
 from surefoot.comparison import Noise
 from surefoot.errors import SurefootError
 from surefoot.files.program_entry import is_seed_told
+from surefoot.phases.gates import unknown_overrides
 from surefoot.plan import Experiment, Plan, Rule, SearchPlan, same_config
 from surefoot.program import Program
 from surefoot.reports.story import Story
 from surefoot.stats.power import detectable_effect
 from surefoot.stats.sequential import race_thresholds
+from surefoot.strategies.sweep import ARMS as SWEEP_ARMS
 from surefoot.workload import check_requirements, find_workload
 
 # With fewer trials for each scientific setting, a comparison of them compares luck.
@@ -29,8 +31,12 @@ def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[st
     noise = story.noise.get(plan.primary, Noise()) if story else Noise()
     experiments = [_experiment(plan, e, noise) for e in plan.experiments]
     metric = plan.metric(plan.primary)
-    confirming = plan.rule.confirm_seeds * (1 + len(plan.experiments)) if plan.experiments else 0
-    most = plan.rule.seeds + sum(e["most_runs"] for e in experiments) + confirming
+    rounds = _rounds(plan)
+    steps = len(plan.experiments) + (2 * rounds["rounds"] if rounds else 0)
+    confirming = plan.rule.confirm_seeds * (1 + steps) if steps else 0
+    final = plan.finalise.seeds if plan.finalise else 0
+    optimising = rounds["most_runs"] if rounds else 0
+    most = plan.rule.seeds + sum(e["most_runs"] for e in experiments) + optimising + confirming + final
     return {
         "study": plan.study,
         "plan_hash": plan.hash,
@@ -44,6 +50,8 @@ def forecast(plan: Plan, story: Story | None, data_root: Path | None) -> dict[st
         "looks": list(plan.rule.looks),
         "noise_sd": noise.floor_sd or None,
         "experiments": experiments,
+        "optimising": rounds,
+        "final_runs": final,
         "warnings": [*_warnings(plan, most, noise), *_missing(plan, data_root)],
         "problems": _problems(plan, data_root),
     }
@@ -62,7 +70,11 @@ def forecast_text(found: Mapping[str, Any]) -> str:
         arms = "1 arm" if e["arms"] == 1 else f"{e['arms']} arms"
         looks = f"{_search(e['search'])}, then " if e["search"] else ""
         lines.append(f"{e['id']}: {looks}{arms}, at most {e['most_runs']} runs; {_detects(e, unit)}")
+    if found["optimising"]:
+        lines.append(_optimising(found["optimising"]))
     lines.append(f"confirmation: at most {found['confirmation_runs_most']} runs on fresh seeds, fewer with fewer steps")
+    if found["final_runs"]:
+        lines.append(f"final: {found['final_runs']} runs on seeds of their own, then the test split is opened")
     lines.append(f"at most {found['most_runs']} runs in all; races that end early make it fewer")
     lines += [f"warning: {text}" for text in found["warnings"]]
     lines += [f"problem: {text}" for text in found["problems"]]
@@ -91,6 +103,27 @@ def _experiment(plan: Plan, experiment: Experiment, noise: Noise) -> dict[str, A
     }
 
 
+def _rounds(plan: Plan) -> dict[str, Any] | None:
+    """What the rounds of optimising may train; what they try is not known before the diagnosis."""
+    asked = plan.optimise
+    if asked is None or asked.strategy == "none":
+        return None
+    if asked.strategy == "sweep":
+        each = max(asked.trials, SWEEP_ARMS) + SWEEP_ARMS * plan.rule.seeds
+    else:
+        arms = asked.recommendations + (asked.recommendations > 1)
+        taken_away = asked.recommendations if asked.recommendations > 1 else 0
+        each = (arms + taken_away) * plan.rule.seeds
+    return {"strategy": asked.strategy, "rounds": asked.rounds, "most_runs": asked.rounds * each}
+
+
+def _optimising(rounds: Mapping[str, Any]) -> str:
+    many = f"{rounds['rounds']} round{'s' if rounds['rounds'] != 1 else ''}"
+    return (
+        f"optimising, {rounds['strategy']}: at most {many} of what the diagnosis recommends, {rounds['most_runs']} runs"
+    )
+
+
 def _search(search: Mapping[str, Any]) -> str:
     trials = f"{search['trials']} trial{'s' if search['trials'] != 1 else ''}"
     return f"a search of {trials} by {search['method']}, one seed each"
@@ -113,7 +146,7 @@ def _detects(experiment: Mapping[str, Any], unit: str) -> str:
 
 def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
     found = []
-    if not plan.experiments:
+    if not plan.experiments and plan.optimise is None:
         found.append("there is no experiment: only the baseline will train")
     if plan.metric(plan.primary).target is None:
         found.append(f"{plan.primary} has no target, so no gap can be stated")
@@ -121,7 +154,7 @@ def _warnings(plan: Plan, most: int, noise: Noise) -> list[str]:
         found.append(
             f"the budget of {plan.budget.runs} runs may end the study before its last experiment ({most} at most)"
         )
-    if plan.rule.seeds < 5 and plan.experiments:
+    if plan.rule.seeds < 5 and (plan.experiments or plan.optimise):
         found.append(f"{plan.rule.seeds} seeds show only large effects; 8 show half of that")
     if isinstance(plan.workload, Program) and not is_seed_told(plan.workload):
         found.append(
@@ -157,7 +190,7 @@ def _missing(plan: Plan, data_root: Path | None) -> list[str]:
 
 def _problems(plan: Plan, data_root: Path | None) -> list[str]:
     workload = find_workload(plan.workload)
-    found = []
+    found = list(unknown_overrides(plan.overrides))
     try:
         check_requirements(workload)
         workload.code_fingerprint()

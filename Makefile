@@ -30,10 +30,10 @@ define measure
 endef
 
 calibrate: $(VENV)/.installed-test
-	$(call measure,error_rates power coverage landscapes importance_errors)
+	$(call measure,error_rates power coverage landscapes importance_errors diagnosis)
 
 bench: $(VENV)/.installed-test
-	$(call measure,training recording sweeping proposing startup demo promotion regret refining importance analyzing command_start)
+	$(call measure,training cifar10 recording sweeping proposing startup demo promotion regret refining importance analyzing command_start exporting diagnosing)
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/table.py $(OUT) docs/benchmarks.md

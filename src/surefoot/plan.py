@@ -190,7 +190,8 @@ class Optimise:
     """How a study goes on from its diagnosis: by which strategy, for how many rounds, with how much at once.
 
     `recommendations` is how many of the top ones a targeted round puts to the test, `trials` what a round of
-    strategy sweep may look through. "iterative" is targeted, again and again; "none" leaves it at the plan's own experiments.
+    strategy sweep may look through. "iterative" is targeted, again and again; "none" leaves it at the plan's own
+    experiments.
     """
 
     strategy: Literal["targeted", "sweep", "iterative", "none"] = "targeted"

@@ -33,6 +33,17 @@ class Thresholds:
     stall_share: float = 0.05
     """A stall is a best loss within this share of the loss of a predictor that learns nothing, ln(classes). The
     document: no improvement for 10 or 15 epochs and a loss over 2.0, which is chance for ten classes only."""
+    leap: float = 1.5
+    """The training loss leaps where it exceeds this multiple of the loss of a predictor that learns nothing."""
+    rough_loss: float = 0.025
+    """A rate is too high where successive training losses go on differing by more than this share of that loss."""
+    restless: float = 0.0025
+    """The same for a loss at chance: one that has merely stopped learning keeps still."""
+    late_fall: float = 0.12
+    """The last quarter of a training that brings more than this share of the loss's whole fall has not arrived; a
+    quarter of it were an even pace."""
+    arrived: float = 0.75
+    """Share of the way from chance to a loss of nothing at which a loss has arrived, falling or not."""
     overfit_mild: float = 5.0
     overfit_moderate: float = 10.0
     overfit_strong: float = 15.0

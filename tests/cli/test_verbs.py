@@ -18,7 +18,7 @@ from surefoot.cli.places import same_place
 from surefoot.files.plan_file import plan_schema
 from surefoot.workload import WORKLOADS
 
-VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "compare", "doctor")
+VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "diagnose", "compare", "reproduce", "doctor")
 
 
 def is_one_clear_line(err: str) -> bool:

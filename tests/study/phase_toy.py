@@ -107,9 +107,7 @@ def export(config, context, checkpoint, folder, formats):
     (folder / "model.safetensors").write_text("weights")
     for name in formats:
         if config.export == 1 and name == "onnx":
-            found.append(
-                {"format": name, "file": "", "sha256": "", "error": "the operator aten::roll has no ONNX form"}
-            )
+            found.append({"format": name, "file": "", "sha256": "", "error": "aten::roll has no ONNX form"})
             continue
         path = folder / f"model.{name}"
         path.write_text(f"{name} of {checkpoint}")

@@ -1,4 +1,4 @@
-"""The end of a study: the split opened once, a bundle whose files are whole, and the same after a kill in its middle."""
+"""The end of a study: the split opened once, a bundle whose files are whole, the same after a kill in its middle."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_the_end_is_trained_on_its_own_seeds_measured_and_bundled(cases):
 
 def test_the_bundles_sums_are_those_of_its_files(cases):
     cases.run(**phased())
-    checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=bundle(cases), capture_output=True, text=True)
+    checked = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=bundle(cases), capture_output=True, text=True, check=False
+    )
     assert checked.returncode == 0, checked.stderr
     named = {line.split("  ")[1] for line in (bundle(cases) / "SHA256SUMS").read_text().splitlines()}
     assert named == {path.name for path in bundle(cases).iterdir()} - {"SHA256SUMS"}
@@ -111,14 +113,14 @@ def test_a_kill_in_the_middle_of_finalise_is_gone_on_from(tmp_path, moment):
     (home / "die").touch()
     line = [sys.executable, "-m", "surefoot.cli", "run", str(plan), "--home", str(home), "--workers", "1"]
     line += ["--device", "cpu"]
-    killed = subprocess.run(line, cwd=HERE, capture_output=True, text=True, timeout=120)
+    killed = subprocess.run(line, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with Record.open(home, read_only=True) as record:
         trained = {run.id for run in record.runs(1)}
         assert len(record.events(1, "opening")) >= 1 and not record.events(1, "bundle")
     assert not (home / "toy" / "bundle").exists()
     (home / "die").unlink()
-    again = subprocess.run(line, cwd=HERE, capture_output=True, text=True, timeout=120)
+    again = subprocess.run(line, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
     assert again.returncode == 0, again.stderr
     with Record.open(home, read_only=True) as record:
         assert {run.id for run in record.runs(1)} == trained

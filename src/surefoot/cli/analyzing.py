@@ -95,17 +95,17 @@ def trials_of(arguments: argparse.Namespace) -> tuple[TrialTable, Path]:
     )
 
 
-def check_room(folder: Path) -> None:
-    """Raises SurefootError where the folder holds anything but an earlier analysis: nothing foreign is overwritten."""
+def check_room(folder: Path, kind: str = "analysis") -> None:
+    """Raises SurefootError where the folder holds anything but an earlier one: nothing foreign is overwritten."""
     try:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return
-        told = json.loads((folder / "analysis.json").read_text("utf-8")) if folder.is_dir() else None
-        is_ours = isinstance(told, dict) and told.get("kind") == "analysis"
+        told = json.loads((folder / f"{kind}.json").read_text("utf-8")) if folder.is_dir() else None
+        is_ours = isinstance(told, dict) and told.get("kind") == kind
     except (OSError, ValueError):
         is_ours = False
     if not is_ours:
-        what = "holds files that are no analysis" if folder.is_dir() else "is a file"
+        what = f"holds files that are no {kind}" if folder.is_dir() else "is a file"
         raise SurefootError(f"{folder} {what}; nothing is written there. Name a new or empty folder with --out")
 
 

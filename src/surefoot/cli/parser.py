@@ -9,12 +9,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from surefoot.cli import analyzing, reading, refining, training, writing
+from surefoot.cli import analyzing, diagnosing, reading, refining, reproducing, training, writing
 from surefoot.cli.answers import put, version_of
 from surefoot.cli.places import DEFAULT_HOME
 from surefoot.errors import SurefootError, quoted
 
-VERBS = ("init", "check", "run", "sweep", "status", "journal", "report", "analyze", "refine", "compare", "doctor")
+VERBS = (
+    "init",
+    "check",
+    "run",
+    "sweep",
+    "status",
+    "journal",
+    "report",
+    "analyze",
+    "refine",
+    "diagnose",
+    "compare",
+    "reproduce",
+    "doctor",
+)
 A_YEAR = 365 * 86_400.0
 EPILOG = """\
 first steps:
@@ -39,6 +53,12 @@ class _Parser(argparse.ArgumentParser):
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Lists the verbs without a line of its own for the word VERB."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Makes room for the longest verb: argparse forgets that the verbs stand two columns further in."""
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:
+            self._action_max_length = max(self._action_max_length, 4 + max(map(len, VERBS)))
 
     def _format_action(self, action: argparse.Action) -> str:
         text = super()._format_action(action)
@@ -76,11 +96,13 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write it (default: HOME/<study>/report)")
     _analyze_parser(verbs)
     _refine_parser(verbs)
+    _diagnose_parser(verbs)
     compare = _verb(verbs, "compare", reading.compare, "one comparison with its verdict, after the fact", reports=True)
     compare.add_argument("source", metavar="SOURCE", help="a study")
     compare.add_argument("a", metavar="A", help="the arm: baseline, champion, or EXPERIMENT/ARM")
     compare.add_argument("b", metavar="B", help="what it is compared with")
     compare.add_argument("--metric", help="the study's primary metric by default")
+    _reproduce_parser(verbs)
     doctor = _verb(
         verbs, "doctor", reading.doctor, "what is installed, what is missing and how to get it", reports=True
     )
@@ -184,6 +206,57 @@ def _refine_parser(verbs: Any) -> None:
     found.add_argument("--workload", metavar="NAME", help="of a table: the workload to train")
 
 
+def _reproduce_parser(verbs: Any) -> None:
+    found = _verb(
+        verbs,
+        "reproduce",
+        reproducing.reproduce,
+        "train a recorded run again, and say whether it is the same",
+        reports=True,
+    )
+    found.add_argument(
+        "run",
+        metavar="RUN",
+        help="STUDY, STUDY:ARM or STUDY:ARM:SEED (an arm is baseline, champion, EXPERIMENT/ARM; of a sweep best or "
+        "'trial N'), a run's number, or the first 6 digits of its key or more",
+    )
+    found.add_argument("--data", type=Path, metavar="DIR", help="the data root (default: SUREFOOT_DATA)")
+    found.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to train (default: as recorded)")
+    found.add_argument("--threads", type=_count, metavar="N", help="CPU threads (default: as recorded)")
+    found.add_argument(
+        "--tolerance",
+        type=_amount,
+        metavar="X",
+        help="count a difference of X + X × the recorded value as none (default: 0 in the same place, 0.01 elsewhere)",
+    )
+    found.add_argument("--other-code", action="store_true", help="train although the code changed since")
+    found.add_argument("--keep", type=Path, metavar="DIR", help="leave checkpoints and output there (new or empty)")
+
+
+def _diagnose_parser(verbs: Any) -> None:
+    found = _verb(
+        verbs,
+        "diagnose",
+        diagnosing.diagnose,
+        "what ails a training, read from its curves, and what to try",
+        reports=True,
+    )
+    source = "a study or sweep on record, a file of histories (CSV, TSV, JSON, JSON lines) or a folder of them"
+    found.add_argument("source", metavar="SOURCE", help=source)
+    found.add_argument("--metric", metavar="NAME", help="what trainings are judged by (of a study: its primary one)")
+    found.add_argument("--goal", choices=("maximize", "minimize"), help="of a file: which way the metric should go")
+    found.add_argument("--target", type=_number, metavar="X", help="the metric's value that would be enough")
+    found.add_argument("--trained-on", type=_count, metavar="N", help="of a file: how many training examples there are")
+    found.add_argument("--evaluated-on", type=_count, metavar="N", help="of a file: how many validation examples")
+    found.add_argument("--classes", type=_count, metavar="N", help="of a file: how many classes there are")
+    found.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write it (default: HOME/<study>/diagnosis, or ./<file>-diagnosis; with --json: nowhere)",
+    )
+
+
 def _source_options(found: argparse.ArgumentParser) -> None:
     """SOURCE and how it is to be read."""
     found.add_argument("source", metavar="SOURCE", help="a study or sweep on record, or a table of trials (CSV, TSV)")
@@ -229,6 +302,16 @@ def _count(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1; got {quoted(text)}")
     return count
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be a number; got {quoted(text)}")
+    return number
 
 
 def _seed(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import dataclasses
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +22,18 @@ SAMPLE_ROWS = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delimited:
-    """A header and, under each of its names, that column's cells; `delimiter` is what stood between them."""
+    """A header and, under each of its names, that column's cells; `delimiter` is what stood between them.
+
+    `lines` says on which line of the file each row begins, `cut` on which a last row that was left out does, 0 where
+    there is none.
+    """
 
     path: str
     header: tuple[str, ...]
     columns: tuple[tuple[str, ...], ...]
     delimiter: str
+    lines: tuple[int, ...] = ()
+    cut: int = 0
 
     @property
     def n(self) -> int:
@@ -34,47 +41,57 @@ class Delimited:
         return len(self.columns[0]) if self.columns else 0
 
 
-def read_delimited(path: Path, *, rows: int | None = None, most: int = MOST_TRIALS) -> Delimited:
-    """The file's columns, the first `rows` of them or all; blank lines are skipped.
+def read_delimited(
+    path: Path, *, rows: int | None = None, most: int = MOST_TRIALS, of: str = "trials", is_log: bool = False
+) -> Delimited:
+    """The file's columns, the first `rows` of them or all; blank lines are skipped. It is a table `of` something.
 
     Raises RecordError for what is no text table, for a row of another length than the header (with its line),
-    and as soon as a row more than `most` is seen: the rest of the file is not read.
+    and as soon as a row more than `most` is seen: the rest of the file is not read. In a log (`is_log`) a last row
+    that is too short is what a killed program left, and is left out.
     """
     if rows is not None and not 1 <= rows <= most:
         raise RecordError(f"rows must be a number from 1 to {most:,}; got {rows:,}")
-    delimiter = _delimiter(_sample(path), prefers_tab=path.suffix.lower() in (".tsv", ".tab"))
+    delimiter = _delimiter(_sample(path, of), prefers_tab=path.suffix.lower() in (".tsv", ".tab"))
     with _opened(path) as file:
         numbered = _numbered(file, delimiter, path)
         _, header = next(numbered, (0, []))
         names = _checked_header(header, path)
-        # One cell stands for all that are alike: a table of choices is mostly the same few words.
+        # One cell stands for all that are alike: a table of choices is mostly the same few words, a log never is.
         known: dict[str, str] = {}
         kept: list[list[str]] = []
+        lines: list[int] = []
+        cut = 0
         for line, row in itertools.islice(numbered, rows):
             if len(row) != len(header):
+                if is_log and len(row) < len(header) and next(numbered, None) is None:
+                    cut = line
+                    break
                 raise RecordError(
                     f"{path}:{line}: every row must have as many cells as the header, {len(header)}; this one has "
                     f"{len(row)}. Put cells that hold the delimiter in quotes"
                 )
             if len(kept) == most:
+                advice = f", or say --rows {most} for the first so many" if of == "trials" else ""
                 raise RecordError(
-                    f"{path} has more than {most:,} rows, which is the most that are read; take a sample, or say "
-                    f"--rows {most} for the first so many"
+                    f"{path} has more than {most:,} rows, which is the most that are read; take a sample{advice}"
                 )
-            kept.append([known.setdefault(cell, cell) for cell in row])
+            kept.append(row if is_log else [known.setdefault(cell, cell) for cell in row])
+            lines.append(line)
     columns = tuple(zip(*kept, strict=True)) if kept else tuple(() for _ in names)
-    return _without_blank_columns(str(path), names, columns, delimiter)
+    table = _without_blank_columns(str(path), names, columns, delimiter)
+    return dataclasses.replace(table, lines=tuple(lines), cut=cut)
 
 
-def _sample(path: Path) -> str:
+def _sample(path: Path, of: str) -> str:
     """The beginning of the file as text; raises RecordError where there is none to read."""
     if path.is_dir():
-        raise RecordError(f"{path} is a folder; a table of trials must be a file (CSV or TSV)")
+        raise RecordError(f"{path} is a folder; a table of {of} must be a file (CSV or TSV)")
     try:
         with path.open("rb") as file:
             start = file.read(SAMPLE_BYTES)
     except FileNotFoundError as error:
-        raise RecordError(f"{path} is not there; a table of trials must be a file (CSV or TSV)") from error
+        raise RecordError(f"{path} is not there; a table of {of} must be a file (CSV or TSV)") from error
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -82,7 +99,7 @@ def _sample(path: Path) -> str:
     if b"\0" in start:
         raise RecordError(f"{path} must be a table as text (CSV or TSV); it is a binary file")
     if not start.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise RecordError(f"{path} is empty; a table of trials begins with the names of its columns")
+        raise RecordError(f"{path} is empty; a table of {of} begins with the names of its columns")
     # The last character of the sample may be cut in two.
     return start.decode("utf-8-sig", errors="ignore")
 

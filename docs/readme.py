@@ -17,9 +17,10 @@ SHOWN = {
 }
 # The order a newcomer should meet them in: the words, the work, the families.
 ORDER = [
-    *("__init__", "errors", "constraint", "parameter", "space", "run", "words", "finding"),
-    *("program", "workload", "plan", "sweep", "trials", "files"),
-    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "analysis", "refining", "sweeping", "study"),
+    *("__init__", "errors", "constraint", "parameter", "space", "run", "words", "finding", "thresholds"),
+    *("program", "workload", "plan", "sweep", "trials", "history", "files"),
+    *("comparison", "confounds", "verdict", "claim", "choosing", "search", "analysis", "refining", "diagnosis"),
+    *("ledger", "phases", "strategies", "sweeping", "study"),
     *("execution", "storage", "records", "reports", "stats", "workloads", "reporting", "standins", "cli"),
 ]
 

@@ -32,11 +32,14 @@ HOMES = (
     "verdict",
     "claim",
     "trials",
+    "history",
     "records",
     "finding",
     "analysis",
     "refining",
     "reports",
+    "thresholds",
+    "diagnosis",
 )
 
 

@@ -1,7 +1,8 @@
 """Surefoot: from a model's baseline to its target by verified steps.
 
 The public names, in the order of the method: say what may vary and what is trained, plan, run,
-decide, read what the trials say, refine. Each is loaded when it is first used, so that `import surefoot` is light.
+decide, read what the trials say, refine, diagnose. Each is loaded when it is first used, so that `import surefoot`
+is light.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
     from surefoot.analysis.analysis import Analysis, analyze
     from surefoot.claim import Claim, confirm
     from surefoot.comparison import NoValue, study_noise
+    from surefoot.diagnosis.diagnosis import diagnose
+    from surefoot.diagnosis.symptom import Diagnosis, Ground
     from surefoot.errors import SurefootError
     from surefoot.execution import Place, WorkerPool
     from surefoot.files.plan_file import parse_plan, read_plan
     from surefoot.files.sweep_file import parse_sweep, read_sweep
     from surefoot.finding import Finding
+    from surefoot.history import History
     from surefoot.plan import Plan, Prediction, Rule
     from surefoot.program import Program
+    from surefoot.records.histories import read_histories
     from surefoot.records.table import read_trials
     from surefoot.refining.refinement import Refinement, refine
     from surefoot.reporting import Stopped, report
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from surefoot.study.loop import Study
     from surefoot.sweep import Continuation, Expectation, Sweep
     from surefoot.sweeping.loop import Sweeping
+    from surefoot.thresholds import Thresholds
     from surefoot.trials import Trial, TrialTable, Trivial
     from surefoot.verdict import Verdict, decide
     from surefoot.workload import Baselines, RunContext, Workload
@@ -83,6 +89,12 @@ _HOMES = {
     "refine": "refining.refinement",
     "Refinement": "refining.refinement",
     "write_analysis": "reports.analysis_write",
+    "History": "history",
+    "read_histories": "records.histories",
+    "Ground": "diagnosis.symptom",
+    "diagnose": "diagnosis.diagnosis",
+    "Diagnosis": "diagnosis.symptom",
+    "Thresholds": "thresholds",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of the method
@@ -127,13 +139,19 @@ __all__ = [  # noqa: RUF022 - in the order of the method
     "TrialTable",
     "Trial",
     "Trivial",
+    "History",
     "read_trials",
+    "read_histories",
     "Finding",
     "analyze",
     "Analysis",
     "refine",
     "Refinement",
     "write_analysis",
+    "Thresholds",
+    "Ground",
+    "diagnose",
+    "Diagnosis",
 ]
 
 

@@ -4,7 +4,7 @@ Nets of the built-in workloads, trained for a moment each (an untrained net's cl
 by `surefoot.workloads.exporting.export`; each file is read back and held against the net over every test image (the
 published test images for fashion_mnist and cifar10). The original is eager torch as `evaluate` runs it, in the memory
 layout that it trains in, normalising included. Both sides take one image at a time, in turns, on one thread; the time
-is the median of that thread's CPU time. model.pt2 is run as the bundle's predict.py runs it; what torch's own
+is the median of that thread's CPU time. model.pt2 is run by its graph, given its weights; what torch's own
 `module()` takes instead is told beside it.
 
     python benchmarks/exporting.py [--data FOLDER] [--seconds N] [--json FILE]
@@ -60,7 +60,7 @@ def measured(name: str, settings: dict, data: Path | None, seconds: float) -> tu
         test = datasets.load(name, "test", context)
         few = exporting.raw_pixels(dataclasses.replace(test, images=test.images[:16], labels=test.labels[:16]))
         module = torch.export.load(Path(folder) / "out" / "model.pt2").module()
-        (plain,) = exporting.latencies((module,), few)
+        (plain,) = exporting.latencies((module,), few).seconds
     return facts["exports"], plain
 
 

@@ -111,8 +111,8 @@ class Workload:
     what it needs in its artifacts, and goes on from there when `context.resume` is true.
     `trivial(data_root)` says what predictors that learn nothing come to; it fetches no data.
     `predict(config, context, checkpoint, split)` says what a checkpoint predicts, example by example.
-    `export(config, context, checkpoint, folder, formats)` writes it in each format and checks each against the
-    original.
+    `export(config, context, checkpoint, folder, formats)` writes it in each format into the folder (it exists) and
+    checks each against the original.
     A program (see `surefoot.program`) is a workload whose `config` is dict: it has no defaults, takes any settings,
     and `code` says what its code fingerprint is.
     """

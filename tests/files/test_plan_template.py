@@ -24,6 +24,22 @@ def test_every_workload_has_a_template_that_is_a_plan(name):
     assert len(plan.experiments) == 1
 
 
+@pytest.mark.parametrize("name", ["digits", "cifar10", "fashion_mnist"])
+def test_the_first_experiment_changes_what_acts_under_the_defaults(name):
+    workload = find_workload(name)
+    (experiment,) = parse_plan(plan_template(workload, name)).experiments
+    (arm,) = experiment.arms
+    assert dict(arm.changes) == {"lr": 2 * workload.defaults()["lr"]}
+
+
+def test_momentum_is_proposed_only_where_there_is_nothing_else(monkeypatch):
+    for others, first in (((boolean("flip"),), "flip"), ((), "momentum")):
+        values = {"momentum": 0.9, **{p.name: False for p in others}}
+        monkeypatch.setitem(globals(), "odd", made(real("momentum", 0.0, 0.99), *others, **values))
+        (experiment,) = parse_plan(plan_template(odd, f"{__name__}:odd")).experiments
+        assert experiment.id == first
+
+
 def made(*parameters, metric: str = "loss", unit: str = "", **defaults) -> Workload:
     config = make_dataclass("Config", [(k, type(v), dataclasses.field(default=v)) for k, v in defaults.items()],
                             frozen=True, kw_only=True)  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from study_cases import plan_text
 
 from surefoot.storage import Record
+from surefoot.words import moment
 
 HERE = Path(__file__).parent
 FINALISE = {"seeds": 2, "export": ["torch", "onnx"]}
@@ -59,6 +60,12 @@ def test_the_bundles_sums_are_those_of_its_files(cases):
     named = {line.split("  ")[1] for line in (bundle(cases) / "SHA256SUMS").read_text().splitlines()}
     assert named == {path.name for path in bundle(cases).iterdir()} - {"SHA256SUMS"}
     assert {"model.safetensors", "model.onnx", "config.yaml", "MODEL_CARD.md", "predict.py"} <= named
+
+
+def test_the_card_in_the_bundle_tells_when_the_test_split_was_opened(cases):
+    story = cases.run(**phased())
+    (line,) = [line for line in (bundle(cases) / "MODEL_CARD.md").read_text().splitlines() if "split opened" in line]
+    assert story.phases.final.opened_at and moment(story.phases.final.opened_at) in line.replace("\\", "")
 
 
 def test_the_test_split_is_opened_once_however_often_it_is_run(cases):

@@ -10,6 +10,8 @@ from surefoot.run import Status
 from surefoot.storage import Record
 
 TOY = {"workload": "phase_toy:TOY"}
+# The toy's training loss falls by 91 %.
+STRICT = {"least_loss_drop": 0.95}
 
 
 def metrics(target=77.0):
@@ -84,19 +86,19 @@ def test_a_baseline_at_its_target_is_not_diagnosed(cases):
 
 
 def test_a_closed_gate_stops_the_study_and_says_what_is_in_the_way(cases):
-    story = cases.run(**phased(baseline={"utilisation": 0.2}))
+    story = cases.run(**phased(thresholds=STRICT))
     assert not gate(story, "baseline").is_open and story.phase == "baseline"
     assert {label for label, _, _ in cases.ear.trained} == {"baseline"}
-    assert any("device_used" in notice and "20 %" in notice for notice in cases.ear.notices)
+    assert any("loss_fell" in notice and "95 %" in notice for notice in cases.ear.notices)
 
 
 def test_an_override_lets_one_predicate_pass_and_stays_in_sight(cases):
-    override = {"gate": "baseline", "predicate": "device_used", "because": "a laptop that is shared"}
-    story = cases.run(**phased(baseline={"utilisation": 0.2}, overrides=[override]))
-    found = check(story, "baseline", "device_used")
-    assert (found.state, found.override) == ("overridden", "a laptop that is shared")
+    override = {"gate": "baseline", "predicate": "loss_fell", "because": "a short training on purpose"}
+    story = cases.run(**phased(thresholds=STRICT, overrides=[override]))
+    found = check(story, "baseline", "loss_fell")
+    assert (found.state, found.override) == ("overridden", "a short training on purpose")
     assert gate(story, "baseline").is_open and story.phases.rounds
-    assert any("overridden" in notice and "shared" in notice for notice in cases.ear.notices)
+    assert any("overridden" in notice and "on purpose" in notice for notice in cases.ear.notices)
 
 
 def test_an_override_of_what_is_not_asked_is_a_mistake(cases):
@@ -106,9 +108,10 @@ def test_an_override_of_what_is_not_asked_is_a_mistake(cases):
 
 
 def test_a_threshold_of_the_plan_is_what_its_gates_ask(cases):
-    story = cases.run(**phased(baseline={"utilisation": 0.2}, thresholds={"utilisation_block": 0.1}))
-    assert gate(story, "baseline").is_open
-    assert story.phases.set_thresholds == {"utilisation_block": 0.1}
+    thresholds = {"utilisation_block": 0.1, "utilisation_note": 0.2}
+    story = cases.run(**phased(60.0, baseline={"utilisation": 0.3}, thresholds=thresholds))
+    assert check(story, "baseline", "device_used").state == "satisfied"
+    assert story.phases.set_thresholds == thresholds
 
 
 def test_a_gate_whose_evidence_was_deleted_closes_again(cases):

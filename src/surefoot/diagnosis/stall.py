@@ -51,6 +51,12 @@ def stall(readings: Sequence[Reading], ground: Ground, thresholds: Thresholds) -
     )
 
 
+def is_learning(reading: Reading, thresholds: Thresholds) -> bool:
+    """Whether its loss falls evenly, if slowly: that is no stall, near chance or not."""
+    falling = is_still_falling(reading, thresholds)
+    return falling is not None and falling.drop > UNMOVED
+
+
 def _stalled(reading: Reading, thresholds: Thresholds) -> float | None:
     """The best loss of a reading that stalled; None of any other."""
     if not is_at_chance(reading, thresholds):
@@ -58,9 +64,7 @@ def _stalled(reading: Reading, thresholds: Thresholds) -> float | None:
     rough = roughness(reading, thresholds)
     if rough is not None and is_too_rough(rough, thresholds):
         return None  # steps too large keep it there
-    falling = is_still_falling(reading, thresholds)
-    # One that falls evenly, if slowly, is learning: its rate is too low.
-    if falling is not None and falling.drop > UNMOVED:
+    if is_learning(reading, thresholds):
         return None
     loss = reading.alike_loss or reading.val_loss
     assert loss is not None

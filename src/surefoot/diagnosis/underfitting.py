@@ -9,6 +9,7 @@ from surefoot.diagnosis.pooling import mean, several, symptom
 from surefoot.diagnosis.progress import covered, covered_score, is_at_chance
 from surefoot.diagnosis.rate import is_still_falling
 from surefoot.diagnosis.reading import Reading
+from surefoot.diagnosis.stall import is_learning
 from surefoot.diagnosis.symptom import Degree, Ground, Symptom
 from surefoot.thresholds import Thresholds
 from surefoot.words import number, percent
@@ -73,7 +74,7 @@ def _way(reading: Reading, thresholds: Thresholds) -> float | None:
     val = reading.val_score
     if reading.target is not None and val is not None and val.end >= reading.target:
         return None
-    return None if is_at_chance(reading, thresholds) else way
+    return None if is_at_chance(reading, thresholds) and not is_learning(reading, thresholds) else way
 
 
 def short_of(way: float, reading: Reading) -> float:

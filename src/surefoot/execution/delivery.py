@@ -58,7 +58,9 @@ def export(task: Task, workload: Workload, config: Any, context: RunContext) -> 
     """How an export ended; the facts are what the workload says of each format. It takes the open test split."""
     assert workload.export is not None
     context.require("test")  # that is what the files are checked over
-    facts = workload.export(config, context, task.checkpoint, _destination(task), task.formats)
+    folder = _destination(task)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = workload.export(config, context, task.checkpoint, folder, task.formats)
     return {"status": Status.COMPLETE, "facts": plain_facts(facts)}
 
 

@@ -37,6 +37,8 @@ experiments:
 {experiment}
 """
 
+LEARNING_RATES = ("lr", "learning_rate")
+
 
 def plan_template(workload: Workload, name: str) -> str:
     """The text of a plan that runs as it is; `name` is how the plan names the workload."""
@@ -79,8 +81,17 @@ def _experiment(workload: Workload, defaults: dict[str, Any]) -> str:
 
 
 def _promising_first(workload: Workload) -> list[Parameter]:
-    """The parameters in the order in which a first experiment would try them: rates, choices, sizes, switches."""
-    return sorted(workload.space.parameters, key=lambda p: ("float", "categorical", "int", "bool").index(p.kind))
+    """The parameters in the order in which a first experiment would try them: rates, choices, sizes, switches.
+
+    A learning rate comes before the other rates: it acts whatever the other settings are. Momentum comes after all:
+    it does nothing with Adam, and no space says so.
+    """
+    kinds = ("float", "categorical", "int", "bool")
+
+    def rank(p: Parameter) -> tuple[bool, int, bool]:
+        return p.name == "momentum", kinds.index(p.kind), p.name not in LEARNING_RATES
+
+    return sorted(workload.space.parameters, key=rank)
 
 
 def _another(p: Parameter, default: Any) -> Any:

@@ -107,8 +107,10 @@ def _each(
 
 def export_fast(dossier: Dossier) -> Check:
     """Whether the exported model answers fast enough, and no slower than the original."""
-    ask = Question(predicate="export_fast", text="The exported model answers fast enough, one example on one thread.")
+    ask = Question(predicate="export_fast", text="The exported model answers fast enough, one example at a time.")
     limits = dossier.plan.thresholds
+    how = "; ".join(f"{e.format}: {e.latency_measured}" for e in _written(dossier) if e.latency_measured)
+    measured = f" ({how})" if how else ""
 
     def told(e: Exported) -> str:
         if e.latency_seconds is None:
@@ -119,7 +121,7 @@ def export_fast(dossier: Dossier) -> Check:
     def bad(e: Exported) -> bool:
         return e.latency_seconds is not None and e.latency_seconds > limits.latency_seconds
 
-    found = _each(ask, dossier, told, bad, f"at most {_milliseconds(limits.latency_seconds)} is allowed")
+    found = _each(ask, dossier, told, bad, f"at most {_milliseconds(limits.latency_seconds)} is allowed{measured}")
     slower = [e.format for e in _written(dossier) if _slowdown(e) > limits.export_slowdown]
     if found.state == "satisfied" and slower:
         times = f"{number(limits.export_slowdown)} times " if limits.export_slowdown != 1 else ""

@@ -25,7 +25,8 @@ class Exported:
     """One format the model was written in, checked against the original on the test images.
 
     `agreement` is the share of images with the same class predicted, `accuracy` and `original_accuracy` are
-    percent, latencies are the median seconds of one image on one thread. `error` says why there is none.
+    percent, latencies are the median seconds of one image; `latency_measured` says of what clock, on how many
+    threads and of how many runs. `error` says why there is none.
     """
 
     format: str
@@ -36,6 +37,7 @@ class Exported:
     original_accuracy: float | None = None
     latency_seconds: float | None = None
     original_latency_seconds: float | None = None
+    latency_measured: str = ""
     error: str = ""
 
 

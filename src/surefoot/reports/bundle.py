@@ -19,6 +19,8 @@ from surefoot.words import moment, short_hash
 
 SUMS = "SHA256SUMS"
 TEMPLATES = Path(__file__).parent / "templates"
+# What predict.py loads, the one that takes less to run first, and the file's name in its template.
+LOADED = {"onnx": "model.onnx", "torch": "model.pt2"}
 _PACKAGE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)(?:==|\s+)([0-9][\w.+!-]*)\s*$")
 
 
@@ -35,8 +37,9 @@ def bundle_files(story: Story) -> dict[str, bytes]:
         "environment.txt": environment(story, final),
         "MODEL_CARD.md": model_card(story, final),
     }
-    if any(export.file and not export.error for export in final.exports):
-        files["predict.py"] = predict_script(final)
+    script = predict_script(final)
+    if script:
+        files["predict.py"] = script
     figure = confusion_figure(final)
     if not isinstance(figure, NoFigure):
         files["confusion.png"] = png(figure)
@@ -74,9 +77,18 @@ def environment(story: Story, final: Final) -> bytes:
 
 
 def predict_script(final: Final) -> bytes:
-    """The script that loads the exported model and says the class of images; it needs nothing of ours."""
+    """Ten lines that load the exported model and say the class of images, with nothing of ours; empty without one.
+
+    Classes without names are numbers.
+    """
+    written = {export.format: export.file for export in final.exports if export.file and not export.error}
+    found = next((name for name in LOADED if name in written), None)
+    if found is None:
+        return b""
+    text = (TEMPLATES / f"predict_{found}.py.txt").read_text(encoding="utf-8").replace(LOADED[found], written[found])
     classes = final.classes or class_names(final)
-    text = (TEMPLATES / "predict.py.txt").read_text(encoding="utf-8")
+    if not classes:
+        return text.replace("CLASSES = ()\n\n", "").replace("CLASSES[logits.argmax()]", "int(logits.argmax())").encode()
     return text.replace("CLASSES = ()", f"CLASSES = {tuple(classes)!r}").encode()
 
 

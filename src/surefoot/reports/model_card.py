@@ -27,7 +27,7 @@ UNKNOWN = "not on record"
 UNASKED = (
     "How it does on images from elsewhere than this data set was not measured, nor under noise or attack.",
     "Whether it does equally well for groups of people was not measured: the data set names none.",
-    "Its scores were not calibrated: the number that predict.py prints is no measured probability of being right.",
+    "Its scores were not calibrated: a softmax of its logits is no measured probability of being right.",
     "What the data set's licence allows is not on record here.",
 )
 
@@ -120,11 +120,10 @@ def export_blocks(final: Final) -> list[str]:
     """Every format beside the original, and how that was measured."""
     if not final.exports:
         return [paragraph("The model was not exported.")]
-    told = (
-        "Each file was read back and asked for every test image; the original is the same checkpoint in torch. The "
-        "time is the median for one image on one thread, both sides in turns; model.pt2 is run as predict.py runs it."
-    )
-    return [paragraph(told), table(exports_table(final.exports))]
+    told = "Each file was read back and asked for every test image; the original is the same checkpoint in torch."
+    timed = [f"{e.file}: {e.latency_measured}" for e in final.exports if e.latency_measured]
+    times = [paragraph("How the times were measured:"), bullets(timed)] if timed else []
+    return [paragraph(told), table(exports_table(final.exports)), *times]
 
 
 def use_blocks(final: Final) -> list[str]:
@@ -133,10 +132,11 @@ def use_blocks(final: Final) -> list[str]:
     commands = ["sha256sum -c SHA256SUMS"]
     blocks = []
     if written:
-        commands.append("python predict.py image.npy picture.png")
+        commands.append("python predict.py images.npy")
         told = (
             f"In {listing(written)}, normalising is part of the model: what goes in are pixels as the data set holds "
-            "them, float32 of shape (n, channels, height, width), what comes out is one logit a class."
+            "them, float32 of shape (n, channels, height, width), what comes out is one logit a class. predict.py takes "
+            "a .npy file of one image or many, and prints a class for each; a picture is first made such a file."
         )
         blocks.append(paragraph(told))
     else:

@@ -73,6 +73,7 @@ def finish(
     shutil.rmtree(scratch, ignore_errors=True)  # what a kill left
     scratch.mkdir(parents=True)
     final = final_from({**_payload(found, runs), **measured, **_bundled(ending, runs[0], scratch, pool, tell)}, runs)
+    final = dataclasses.replace(final, opened_at=_opened_at(ending.record, ending.study_id))
     _write_bundle(told(final), scratch)
     files = {path.name: sha256_of(path) for path in sorted(scratch.iterdir()) if path.name != SUMS}
     sums = "".join(f"{digest}  {name}\n" for name, digest in files.items())
@@ -91,10 +92,15 @@ def final_of(record: Record, study_id: int, log: PhaseLog, found: Walk) -> Final
     if found.final is None:
         return None
     if log.bundle and log.bundle["config"] == config_hash(found.final.config):
-        openings = record.events(study_id, "opening")
-        opened = openings[0].at if openings else ""
-        return dataclasses.replace(final_from(log.bundle, found.final.runs), config=found.champion, opened_at=opened)
+        final, opened = final_from(log.bundle, found.final.runs), _opened_at(record, study_id)
+        return dataclasses.replace(final, config=found.champion, opened_at=opened)
     return Final(config=found.champion, runs=found.final.runs)
+
+
+def _opened_at(record: Record, study_id: int) -> str:
+    """When the test split was opened; empty before."""
+    openings = record.events(study_id, "opening")
+    return openings[0].at if openings else ""
 
 
 def final_from(told: Mapping[str, Any], runs: Sequence[Run]) -> Final:
@@ -227,6 +233,7 @@ def _bundled(ending: Ending, run: Run, folder: Path, pool: Engine, tell: Callabl
         found["exports"] = [dataclasses.asdict(Exported(format=name, error=error)) for name in formats]
     elif formats:
         out = base.artifacts / EXPORTED
+        shutil.rmtree(out, ignore_errors=True)  # what a kill left
         facts = _facts_of(dataclasses.replace(base, kind="export", out=out, formats=formats), pool, tell)
         if "exports" in facts:
             shutil.copytree(out, folder, dirs_exist_ok=True)

@@ -10,8 +10,17 @@ from surefoot.thresholds import Thresholds
 
 TEXT = (Path(__file__).parents[1] / "docs" / "diagnose.md").read_text("utf-8")
 OF_THE_DIAGNOSIS = (
-    *("exploding_norm", "vanishing_norm", "stall_share", "overfit_mild", "overfit_moderate", "overfit_strong"),
-    *("overfit_loss_gap", "memorised", "underfit_share", "unstable_deviation", "split_mismatch", "split_excellent"),
+    *("exploding_norm", "vanishing_norm", "leap", "jumping_loss", "rough_loss", "restless", "late_fall", "arrived"),
+    *("stall_share", "overfit_mild", "overfit_moderate", "overfit_strong"),
+    *(
+        "overfit_loss_gap",
+        "memorised",
+        "underfit_share",
+        "underfit_points",
+        "unstable_deviation",
+        "split_mismatch",
+        "split_excellent",
+    ),
     *("ceiling_gap", "confident", "utilisation_block", "utilisation_note", "step_time_spread"),
 )
 

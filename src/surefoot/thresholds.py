@@ -35,12 +35,15 @@ class Thresholds:
     document: no improvement for 10 or 15 epochs and a loss over 2.0, which is chance for ten classes only."""
     leap: float = 1.5
     """The training loss leaps where it exceeds this multiple of the loss of a predictor that learns nothing."""
+    jumping_loss: float = 0.008
+    """A rate is too high where losses measured on the same examples each time go on jumping by more than this share
+    of that loss. Of 88 small healthy trainings 86 came to 0.006 at most, of 59 at too high a rate 54 to more than
+    this."""
     rough_loss: float = 0.025
-    """A rate is too high where successive training losses go on differing by more than this share of that loss. Of 30
-    small healthy trainings the roughest came to 0.014."""
+    """The same for a history of nothing but a running mean, which the drawing of examples moves too."""
     restless: float = 0.0025
-    """The same for a loss at chance: one that has merely stopped learning keeps still. Of 36 small trainings that
-    stalled the roughest came to 0.0024; half of 30 that too high a rate kept there were over 0.007."""
+    """The same for a loss at chance, on the same examples each time: one that has merely stopped learning keeps
+    still."""
     late_fall: float = 0.12
     """The last quarter of a training that brings more than this share of the loss's whole fall has not arrived; a
     quarter of it were an even pace."""
@@ -57,6 +60,9 @@ class Thresholds:
     underfit_share: float = 0.75
     """Underfitting: train accuracy has covered less than this share of the way from chance to 100 %. The document:
     both under 70, 75 or 80; a share of the way means the same for any number of classes."""
+    underfit_points: float = 5.0
+    """The same where a target or a ceiling is stated: train accuracy ends more than this under it, points; as much as
+    of a gap counts."""
     unstable_deviation: float = 8.0
     """Standard deviation (sample) of validation accuracy over its later half (6 measurements at least), about its
     trend, points. The document's example of 65, 78, 62, 81, 59, 76 has 9.28."""

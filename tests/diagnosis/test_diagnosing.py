@@ -95,7 +95,8 @@ def test_what_only_some_of_the_histories_say_names_them():
 
 
 def test_a_symptom_of_one_seed_in_three_is_not_the_configs():
-    jumping = {"train_loss": falling(CHANCE, 0.9) + 0.3 * (-1.0) ** np.arange(EPOCHS)}
+    course = falling(CHANCE, 0.9) + 0.3 * (-1.0) ** np.arange(EPOCHS)
+    jumping = dict.fromkeys(("train_loss", "clean_train_loss", "val_loss"), course)
     ill, well = history(name="1", **jumping), history(name="2")
     assert found(ill)[1].primary == "rate_too_high"
     assert found(ill, well, history(name="3"))[1].is_healthy

@@ -1,6 +1,7 @@
 """Every other rule: it fires on a history made for it, and not on its near miss."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,11 +122,55 @@ def test_a_loss_that_goes_on_jumping_has_too_high_a_rate_and_a_smooth_one_not():
 
 def test_jumps_that_the_drawing_of_examples_makes_are_not_the_rates():
     # 5 steps of 4 examples between measurements: a mean over 20 examples is uncertain by itself.
-    course = falling(CHANCE, 0.9) + 0.2 * RNG.standard_normal(EPOCHS)
-    one = history(**losses(course), **POOR, config={"batch_size": 4})
-    steps = {name: type(c)(steps=tuple(5 * s for s in c.steps), values=c.values) for name, c in one.curves.items()}
-    few = type(one)(name="k", curves=steps, step_unit="step", config=one.config)
-    assert "rate_too_high" not in found(few)[0]
+    course = {"train_loss": falling(CHANCE, 0.9) + 0.2 * RNG.standard_normal(EPOCHS)}
+    alone = {**course, "clean_train_loss": None, "val_loss": None}
+    told = history(**alone, **POOR, config={"batch_size": 4}, every=5)
+    assert "rate_too_high" not in found(replace(told, step_unit="step"))[0]
+    assert "rate_too_high" in found(told)[0]
+
+
+def test_a_running_mean_that_jumps_beside_calm_losses_of_the_same_examples_is_not_the_rates():
+    smooth, jumping = falling(CHANCE, 0.9), falling(CHANCE, 0.9) + 0.2 * RNG.standard_normal(EPOCHS)
+    for calm in ("clean_train_loss", "val_loss"):
+        assert "rate_too_high" not in found(history(**{**losses(jumping), calm: smooth}, **POOR))[0]
+    assert "rate_too_high" not in found(foreign(loss=jumping, val_loss=smooth))[0]
+    assert "rate_too_high" in found(foreign(loss=jumping, val_loss=jumping))[0]
+
+
+def test_validation_that_jumps_beside_a_calm_training_loss_is_not_the_rates():
+    jumping = falling(CHANCE, 0.9) + 0.3 * RNG.standard_normal(EPOCHS)
+    assert "rate_too_high" not in found(foreign(loss=falling(CHANCE, 0.9), val_loss=jumping))[0]
+
+
+@pytest.mark.parametrize(("jump", "is_told"), [(0.004, False), (0.02, True)])
+def test_a_small_jump_of_every_loss_is_told_from_a_smaller_one(jump, is_told):
+    course = falling(CHANCE, 0.9, speed=20) + jump * CHANCE / 2 * (-1.0) ** np.arange(EPOCHS)
+    assert ("rate_too_high" in found(history(**losses(course), **POOR))[0]) == is_told
+
+
+@pytest.mark.parametrize(("target", "is_told"), [(43.0, False), (60.0, True)])
+def test_jumps_at_a_reached_target_keep_nothing_from_it(target, is_told):
+    jumping = falling(CHANCE, 0.9) + 0.2 * RNG.standard_normal(EPOCHS)
+    ground = Ground(metric=replace(ACCURACY, target=target), classes=10, evaluated_on=5000)
+    assert ("rate_too_high" in found(history(**losses(jumping), **POOR), ground=ground)[0]) == is_told
+
+
+@pytest.mark.parametrize("epochs", [5, 6, 8, 12])
+def test_the_bend_of_a_short_course_is_no_jumping(epochs):
+    short = {name: falling(CHANCE, end, n=epochs) for name, end in (("loss", 0.15), ("val_loss", 0.2))}
+    assert "rate_too_high" not in found(foreign(**short))[0]
+
+
+def test_a_running_mean_alone_that_wobbles_at_chance_is_a_stall():
+    wobbling = CHANCE + 0.02 * RNG.standard_normal(EPOCHS)
+    stalled = history(**{**losses(FLAT), "train_loss": wobbling}, **AT_CHANCE)
+    assert found(stalled)[1].primary == "stall"
+
+
+def test_a_validation_loss_that_sinks_by_chance_beside_a_flat_training_loss_is_a_stall():
+    sinking = CHANCE * np.linspace(1.002, 0.998, EPOCHS)
+    assert found(history(**{**losses(FLAT), "val_loss": sinking}, **AT_CHANCE))[1].primary == "stall"
+    assert "stall" not in found(history(**losses(sinking), **AT_CHANCE))[0]
 
 
 def test_a_loss_that_falls_evenly_to_the_end_has_too_low_a_rate():
@@ -139,9 +184,18 @@ def test_a_loss_that_falls_evenly_to_the_end_has_too_low_a_rate():
 def test_one_that_falls_evenly_at_a_rate_brought_down_by_its_schedule_is_not_told_so():
     slow = np.linspace(CHANCE, 1.5, EPOCHS)
     decayed = history(**losses(slow), **POOR, learning_rate=np.linspace(1e-2, 0, EPOCHS))
+    assert found(decayed)[1].primary == "underfitting"
     constant = history(**losses(slow), **POOR, learning_rate=np.full(EPOCHS, 1e-5))
     assert "rate_too_low" not in found(decayed)[0]
     assert "rate_too_low" in found(constant)[0]
+
+
+def test_a_loss_that_falls_by_what_a_falling_rate_adds_up_to_has_too_low_a_rate():
+    rates = 1e-4 * (1 + np.cos(np.linspace(0, np.pi, EPOCHS))) + 1e-9
+    by_way = CHANCE - 0.8 * np.cumsum(rates) / rates.sum()
+    assert found(history(**losses(by_way), **POOR, learning_rate=rates))[1].primary == "rate_too_low"
+    settled = history(**losses(falling(CHANCE, 1.5)), **POOR, learning_rate=rates)
+    assert found(settled)[1].primary == "underfitting"
 
 
 def test_a_loss_that_has_arrived_may_go_on_falling():
@@ -176,13 +230,33 @@ def test_a_ceiling_or_a_reached_target_makes_the_same_scores_well():
         val_accuracy=falling(12, 69, 20),
     )
     assert "underfitting" in found(one)[0]
-    low = Ground(metric=ACCURACY, classes=10, evaluated_on=5000, ceiling=75.0)
+    low = Ground(metric=ACCURACY, classes=10, evaluated_on=5000, ceiling=74.0)
     assert "underfitting" not in found(one, ground=low)[0]
     target = Metric(name="val_accuracy", goal="maximize", unit="%", target=65.0)
     symptoms, diagnosis = found(one, ground=Ground(metric=target, classes=10, evaluated_on=5000))
     assert "underfitting" not in symptoms
     assert "near_ceiling" in symptoms
     assert diagnosis.is_healthy
+
+
+@pytest.mark.parametrize("stated", ["target", "ceiling"])
+@pytest.mark.parametrize(("reach", "is_told"), [(84.0, False), (92.0, True)])
+def test_train_clearly_under_a_stated_target_or_ceiling_underfits_though_it_covered_most_of_the_way(
+    stated, reach, is_told
+):
+    one = history(
+        **losses(falling(CHANCE, 0.6, speed=20)),
+        clean_train_accuracy=falling(12, 81, 20),
+        val_accuracy=falling(12, 80, 20),
+        facts={"train_evaluated_examples": 1000},
+    )
+    metric = replace(ACCURACY, target=reach if stated == "target" else None)
+    ground = Ground(metric=metric, classes=10, evaluated_on=5000, ceiling=reach if stated == "ceiling" else None)
+    symptoms, diagnosis = found(one, ground=ground)
+    assert diagnosis.primary == ("underfitting" if is_told else "")
+    if is_told:
+        assert f"under the {stated} of 92" in symptoms["underfitting"].finding.sentence
+    assert found(one)[1].is_healthy
 
 
 def test_the_larger_loss_of_points_is_treated_first():

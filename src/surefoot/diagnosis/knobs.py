@@ -42,12 +42,14 @@ WIDTH_GRAIN = 8
 class Knobs:
     """What was trained, and what its settings may be; either may be unknown. Build it with `knobs_of`.
 
-    `names` maps every setting that is known, in small letters and with underscores, to its own spelling.
+    `names` maps every setting that is known, in small letters and with underscores, to its own spelling; `own` every
+    knob to its name in the config, or the common one.
     """
 
     config: Mapping[str, Any]
     space: SearchSpace | None = None
     names: Mapping[str, str]
+    own: Mapping[str, str]
 
     @property
     def is_known(self) -> bool:
@@ -56,7 +58,7 @@ class Knobs:
 
     def name(self, knob: str) -> str:
         """The config's own name of the knob, or the common one where it has none."""
-        return next((self.names[name] for name in NAMES[knob] if name in self.names), NAMES[knob][0])
+        return self.own[knob]
 
     def has(self, knob: str) -> bool:
         """Whether the training has such a setting."""
@@ -103,7 +105,14 @@ class Knobs:
 def knobs_of(config: Mapping[str, Any], space: SearchSpace | None) -> Knobs:
     """The knobs of a config and its space."""
     known = (*config, *(space.names() if space is not None else ()))
-    return Knobs(config=config, space=space, names={name.lower().replace("-", "_"): name for name in reversed(known)})
+    names = {name.lower().replace("-", "_"): name for name in reversed(known)}
+    own = {knob: names[said[0]] if (said := _known(common, names)) else common[0] for knob, common in NAMES.items()}
+    return Knobs(config=config, space=space, names=names, own=own)
+
+
+def _known(common: tuple[str, ...], names: Mapping[str, str]) -> list[str]:
+    """Those of the common names that the config has, in small letters."""
+    return [name for name in common if name in names]
 
 
 def _like(value: Any, now: Any) -> Any:

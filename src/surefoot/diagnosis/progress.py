@@ -23,19 +23,42 @@ LEARNT, LEARNT_POINTS = 0.2, 60.0
 
 @lru_cache(maxsize=KEPT)
 def covered_score(reading: Reading) -> float | None:
-    """The share of the way from chance to the ceiling that the score on the training data has covered in the end.
+    """The share of the way from chance to what it can come to that the score on the training data has covered.
 
     None without a score.
+    """
+    reached = reached_score(reading)
+    return None if reached is None else share_of_way(reached, reading)
+
+
+@lru_cache(maxsize=KEPT)
+def reached_score(reading: Reading) -> float | None:
+    """The score that the model holds on what it learns from, in points; None where that was not measured.
+
+    The best of what was measured counts: any of them shows what the model can fit.
     """
     train = reading.alike_score
     if train is None:
         return None
-    # The best of what was measured counts: any of them shows what the model can fit.
-    others = (reading.train_score, reading.val_score)
-    reached = max([train.held, *(other.held for other in others if other is not None)])
-    chance = reading.chance_score or 0.0
-    best = reading.ceiling if reading.ceiling is not None else 100.0
-    return (reached - chance) / (best - chance) if best > chance else None
+    others = {id(one): one for one in (train, reading.train_score, reading.val_score) if one is not None}
+    return max(one.held for one in others.values())
+
+
+def stated_goal(reading: Reading) -> float | None:
+    """What is said to be within reach, in points: the ceiling, else the target; None where nobody said."""
+    return reading.ceiling if reading.ceiling is not None else reading.target
+
+
+def has_reached_target(reading: Reading) -> bool:
+    """Whether validation ends at the target that was stated, or over it."""
+    return reading.target is not None and reading.val_score is not None and reading.val_score.end >= reading.target
+
+
+def share_of_way(points: float, reading: Reading) -> float | None:
+    """Where a score lies between chance, 0, and what it can come to, 1; None where there is no way between them."""
+    chance, goal = reading.chance_score or 0.0, stated_goal(reading)
+    best = goal if goal is not None else 100.0
+    return (points - chance) / (best - chance) if best > chance else None
 
 
 @lru_cache(maxsize=KEPT)

@@ -25,7 +25,7 @@ from surefoot.diagnosis.shapes import Series
 from surefoot.diagnosis.symptom import Ground
 from surefoot.history import History
 from surefoot.trials import Curve
-from surefoot.words import number
+from surefoot.words import listing, number
 
 # How train and validation were measured: alike; train as a running mean of the epoch, which lags; train with
 # dropout or augmentation on, which makes it look worse than it is; nobody knows which of these.
@@ -33,6 +33,8 @@ Likeness = Literal["alike", "lagging", "handicapped", "unknown"]
 _WRONG_SIGN = 2.0
 LARGEST = 1e30
 SMALLEST_CHANCE = 1e-6
+# Percent over which a score is learnt, so that its twin of 1 or less is a share and no percentage.
+MIXED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +207,10 @@ def _in_points(score: dict[str, Series], stem: str, ground: Ground) -> tuple[dic
             (f"{stem} is no share (it goes from {number(low)} to {number(high)}): no gap in points can be told.",),
         )
     is_judged = ground.metric is not None and role_of(ground.metric.name).stem == stem
+    tops = {series.name: float(series.values.max()) for series in score.values()}
+    if min(tops.values()) <= 1 < MIXED < high and not (is_judged and ground.metric and ground.metric.unit == "%"):
+        told = listing([f"{name} goes to {number(top)}" for name, top in tops.items()])
+        return {}, 1.0, (f"{told}: a share beside a percentage, by the look of it, so that no gap can be told.",)
     is_percent = high > 1 + 1e-9 or (is_judged and ground.metric is not None and ground.metric.unit == "%")
     scale = 1.0 if is_percent else 100.0
     wrong = is_error(stem)

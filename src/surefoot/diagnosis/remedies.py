@@ -24,21 +24,24 @@ def with_remedies(symptoms: Sequence[Symptom], readings: Sequence[Reading], grou
     What two symptoms ask for has one number and stands under the first of them; what would undo a change that an
     earlier symptom asked for is left out. A symptom that could be noise asks for nothing.
     """
+    if all(symptom.is_noise for symptom in symptoms):
+        return tuple(symptoms)
     knobs = knobs_of({**readings[0].history.config, **ground.config}, ground.space)
     given: dict[str, Recommendation] = {}
-    return tuple(_treated(symptom, knobs, readings[0], ground, given) for symptom in symptoms)
+    scale = _scale(readings[0], ground)
+    patients = [Patient(symptom=one, knobs=knobs, ground=ground, reading=readings[0]) for one in symptoms]
+    return tuple(_treated(patient, scale, given) for patient in patients)
 
 
-def _treated(
-    symptom: Symptom, knobs: Knobs, reading: Reading, ground: Ground, given: dict[str, Recommendation]
-) -> Symptom:
+def _treated(patient: Patient, scale: float | None, given: dict[str, Recommendation]) -> Symptom:
+    """The patient's symptom with what is to be tried; `scale` is what a point is in the metric's unit."""
+    symptom = patient.symptom
     if symptom.is_noise:
         return symptom
-    patient = Patient(symptom=symptom, knobs=knobs, ground=ground, reading=reading)
     found = []
     for remedy in PLAYBOOK[symptom.rule](patient):
         if remedy.kind not in given and not any(_undo(remedy.kind, kind) for kind in given):
-            recommendation = _fitted(remedy, patient, f"R{len(given) + 1}")
+            recommendation = _fitted(remedy, patient, scale, f"R{len(given) + 1}")
             if recommendation is not None:
                 given[remedy.kind] = recommendation
         if remedy.kind in given:
@@ -50,7 +53,7 @@ def _undo(kind: str, other: str) -> bool:
     return (kind, other) in OPPOSITES or (other, kind) in OPPOSITES
 
 
-def _fitted(remedy: Remedy, patient: Patient, number: str) -> Recommendation | None:
+def _fitted(remedy: Remedy, patient: Patient, scale: float | None, number: str) -> Recommendation | None:
     """The remedy in the config's names and values; None where the config has it already or cannot take it."""
     patch, is_applicable = _patch(remedy, patient.knobs)
     if remedy.changes and not patch:
@@ -62,7 +65,7 @@ def _fitted(remedy: Remedy, patient: Patient, number: str) -> Recommendation | N
         patch=patch,
         because=remedy.because,
         symptom=patient.symptom.rule,
-        promise=_promise(remedy, patient),
+        promise=_promise(remedy, patient, scale),
         impact=remedy.impact,
         effort=remedy.effort,
         risk=remedy.risk,
@@ -105,12 +108,12 @@ def _times(change: Times, now: float, as_written: Any) -> Any:
     return max(whole, 1)
 
 
-def _promise(remedy: Remedy, patient: Patient) -> Promise | None:
+def _promise(remedy: Remedy, patient: Patient, scale: float | None) -> Promise | None:
     """What the document promises, in the metric's unit, never more than there is room for.
 
     None where the document gives no figure, or the metric is no accuracy, in whose points its figures are.
     """
-    metric, scale = patient.ground.metric, _scale(patient)
+    metric = patient.ground.metric
     if remedy.gain is None or metric is None or scale is None:
         return None
     room, why = _room(patient)
@@ -125,9 +128,9 @@ def _promise(remedy: Remedy, patient: Patient) -> Promise | None:
     )
 
 
-def _scale(patient: Patient) -> float | None:
+def _scale(reading: Reading, ground: Ground) -> float | None:
     """What a point is in the metric's unit; None where the metric is not made of points."""
-    metric, val = patient.ground.metric, patient.reading.val_score
+    metric, val = ground.metric, reading.val_score
     if metric is None:
         return None
     stem = role_of(metric.name).stem
@@ -135,7 +138,7 @@ def _scale(patient: Patient) -> float | None:
         return None
     if metric.unit == "%":
         return 1.0
-    raw = patient.reading.history.curves.get(metric.name)
+    raw = reading.history.curves.get(metric.name)
     if raw is None or val is None or not raw.values:
         return None
     largest = max((v for v in raw.values if math.isfinite(v)), default=math.nan)

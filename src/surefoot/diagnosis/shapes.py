@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +69,17 @@ def detrended_deviation(values: Floats) -> float:
     n = len(values)
     if n < 3:
         return float(values.std(ddof=1)) if n == 2 else 0.0
-    x = np.arange(n) - (n - 1) / 2
-    centred = values - values.mean()
-    rest = centred - x * (float(x @ centred) / float(x @ x))
+    x, squares = _ramp(n)
+    centred = values - float(values.sum()) / n
+    rest = centred - x * (float(x @ centred) / squares)
     return float(np.sqrt(float(rest @ rest) / (n - 1)))
+
+
+@lru_cache(maxsize=256)
+def _ramp(n: int) -> tuple[Floats, float]:
+    """The steps 0 to n - 1 about their mean, and the sum of their squares."""
+    x: Floats = np.arange(n, dtype=np.float64) - (n - 1) / 2
+    return x, float(x @ x)
 
 
 def jitter(values: Floats) -> float:
@@ -86,22 +94,40 @@ def jitter(values: Floats) -> float:
     return float(np.sqrt(float(second @ second) / (6 * len(second))))
 
 
-def late_fall(values: Floats) -> tuple[float, float]:
+def jumping(values: Floats) -> float:
+    """The same for values that jump up and down: neither a bend nor a steady course, down or up, counts as jumping.
+
+    A loss that goes up from one measurement to the next does so by this much, as a root mean square; about a level
+    that stands still it is the standard deviation. The jitter, where that is less.
+    """
+    if len(values) < 4:
+        return 0.0
+    steps = values[1:] - values[:-1]
+    ups, downs = np.maximum(steps, 0.0), np.minimum(steps, 0.0)
+    least = min(float(ups @ ups), float(downs @ downs)) / len(steps)
+    return min(float(np.sqrt(least)), jitter(values))
+
+
+def late_fall(values: Floats, rates: Floats | None = None) -> tuple[float, float]:
     """How much falls over the last quarter, as a share of all that fell, and how many standard errors that is.
 
-    The line of least squares through the last quarter (four values at least) tells the fall.
+    The line of least squares through the last quarter (four values at least) tells the fall. With learning rates, of
+    shape (n,), it is the last quarter of the way that they add up to.
     """
     n = len(values)
     if n < 5:
         return 0.0, 0.0
-    last = values[-max(4, n // 4) :]
-    k = len(last)
-    x = np.arange(k) - (k - 1) / 2
+    gone = np.arange(n) if rates is None else np.cumsum(rates)
+    start = n - n // 4 if rates is None else int(np.searchsorted(gone, 0.75 * gone[-1]))
+    k = max(4, n - start)
+    last, x = values[-k:], gone[-k:] - float(gone[-k:].sum()) / k
     squares = float(x @ x)
+    if squares <= 0:
+        return 0.0, 0.0
     slope = float(x @ last) / squares
-    rest = last - last.mean() - slope * x
+    rest = last - float(last.sum()) / k - slope * x
     error = float(np.sqrt(float(rest @ rest) / max(1, k - 2) / squares))
-    total = float(values[0] - values[-k:].min())
-    fall = -slope * (k - 1)
+    total = float(values[0] - last.min())
+    fall = -slope * float(x[-1] - x[0])
     share = min(fall / total, 1.0) if total > 0 else 0.0
     return share, -slope / error if error > 0 else (np.inf if slope < 0 else 0.0)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from surefoot.diagnosis.certainty import CERTAIN, UNKNOWN
 from surefoot.diagnosis.pooling import mean, of_histories, symptom
 from surefoot.diagnosis.progress import is_at_chance
-from surefoot.diagnosis.rate import is_still_falling, is_too_rough, roughness
+from surefoot.diagnosis.rate import FEWEST, SURE_FALL, is_still_falling, is_too_rough, roughness
 from surefoot.diagnosis.reading import Reading
+from surefoot.diagnosis.shapes import late_fall
 from surefoot.diagnosis.symptom import Ground, Symptom
 from surefoot.thresholds import Thresholds
 from surefoot.words import number, percent
@@ -52,9 +53,19 @@ def stall(readings: Sequence[Reading], ground: Ground, thresholds: Thresholds) -
 
 
 def is_learning(reading: Reading, thresholds: Thresholds) -> bool:
-    """Whether its loss falls evenly, if slowly: that is no stall, near chance or not."""
+    """Whether its loss falls evenly, if slowly: that is no stall, near chance or not.
+
+    The loss that is measured on the same examples each time has to fall itself, where there is one.
+    """
     falling = is_still_falling(reading, thresholds)
-    return falling is not None and falling.drop > UNMOVED
+    if falling is None or falling.drop <= UNMOVED:
+        return False
+    has_clean = reading.alike_loss is not reading.train_loss
+    loss = reading.alike_loss if has_clean else reading.val_loss
+    if loss is None or len(loss) < FEWEST:
+        return True
+    share, errors = late_fall(loss.values)
+    return share > thresholds.late_fall and errors > SURE_FALL
 
 
 def _stalled(reading: Reading, thresholds: Thresholds) -> float | None:

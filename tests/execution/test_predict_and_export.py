@@ -9,7 +9,7 @@ from surefoot.execution import Task, WorkerPool
 from surefoot.run import Status
 from surefoot.workload import find_workload
 
-SETTINGS = {"steps": 60, "eval_every": 30, "norm": "batch", "dropout": 0.1}
+SETTINGS = {"steps": 40, "eval_every": 20, "norm": "batch", "dropout": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +70,21 @@ def test_the_sealed_split_stays_sealed_and_nothing_is_written(pool, trained, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_an_export_writes_every_format_and_tells_how_it_compares(pool, trained, tmp_path):
+def test_an_export_writes_the_formats_asked_for_and_tells_how_they_compare(pool, trained, tmp_path):
     import hashlib
 
-    outcome = used(pool, trained[0], kind="export", is_test_open=True, out=tmp_path / "bundle")
+    # ONNX, whose libraries take seconds to import, is written by a worker in the phased example's test.
+    task = dataclasses.replace(trained[0], kind="export", is_test_open=True, formats=("torch",))
+    outcome = used(pool, task, out=tmp_path / "bundle")
     assert (outcome.status, outcome.reason) == (Status.COMPLETE, "")
-    assert [export["format"] for export in outcome.facts["exports"]] == ["torch", "onnx"]
-    for export in outcome.facts["exports"]:
-        assert export["error"] == ""
-        assert export["agreement"] >= 0.999
-        assert export["accuracy"] == pytest.approx(export["original_accuracy"], abs=0.3)
-        assert min(export["latency_seconds"], export["original_latency_seconds"]) > 0
+    (export,) = outcome.facts["exports"]
+    assert (export["format"], export["error"]) == ("torch", "")
+    assert export["agreement"] >= 0.999
+    assert export["accuracy"] == pytest.approx(export["original_accuracy"], abs=0.3)
+    assert min(export["latency_seconds"], export["original_latency_seconds"]) > 0
     written = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "bundle").iterdir()}
     assert written == outcome.facts["files"]
-    assert set(written) == {"model.safetensors", "model.pt2", "model.onnx"}
+    assert set(written) == {"model.safetensors", "model.pt2"}
 
 
 def test_a_checkpoint_that_is_not_the_recorded_one_is_refused(pool, trained, tmp_path):

@@ -35,8 +35,9 @@ def test_the_first_experiment_changes_what_acts_under_the_defaults(name):
 def test_momentum_is_proposed_only_where_there_is_nothing_else(monkeypatch):
     for others, first in (((boolean("flip"),), "flip"), ((), "momentum")):
         values = {"momentum": 0.9, **{p.name: False for p in others}}
-        monkeypatch.setitem(globals(), "odd", made(real("momentum", 0.0, 0.99), *others, **values))
-        (experiment,) = parse_plan(plan_template(odd, f"{__name__}:odd")).experiments
+        workload = made(real("momentum", 0.0, 0.99), *others, **values)
+        monkeypatch.setitem(globals(), "odd", workload)
+        (experiment,) = parse_plan(plan_template(workload, f"{__name__}:odd")).experiments
         assert experiment.id == first
 
 

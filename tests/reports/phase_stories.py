@@ -312,6 +312,7 @@ def _exported(name: str, file: str, latency: float) -> Exported:
         original_accuracy=TESTED[1],
         latency_seconds=latency,
         original_latency_seconds=0.00184,
+        latency_measured="CPU time on one thread, median of 541, in turns with the original",
     )
 
 

@@ -10,15 +10,15 @@ import torch
 from torch.nn import functional
 
 from surefoot.errors import SealedSplitError, WorkloadError
-from surefoot.workload import as_config, find_workload
+from surefoot.workload import RunContext, as_config, find_workload
 from surefoot.workloads import classes, datasets, networks, training
 
 DIGITS = find_workload("digits")
 
 
-@pytest.fixture
-def trained(make_context):
-    context = make_context(2)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    context = RunContext(seed=2, artifacts=tmp_path_factory.mktemp("run"))
     config = as_config(DIGITS, DIGITS.complete({"steps": 40, "eval_every": 20, "dropout": 0.3}))
     for _ in DIGITS.train(config, context):
         pass
@@ -58,12 +58,11 @@ def test_the_test_split_opens_in_finalise_only(trained, tmp_path):
     assert len(opened.labels) == 360
 
 
-def test_a_damaged_checkpoint_is_refused_in_one_line(trained):
+def test_a_damaged_checkpoint_is_refused_in_one_line(trained, tmp_path):
     config, context = trained
-    path = context.artifacts / "last.pt"
-    whole = path.read_bytes()
-    path.unlink()
-    path.write_bytes(whole[: len(whole) // 2])
+    whole = (context.artifacts / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(whole[: len(whole) // 2])
+    context = dataclasses.replace(context, artifacts=tmp_path)
     with pytest.raises(WorkloadError, match=r"last\.pt is damaged .*; train the run again"):
         DIGITS.predict(config, context, "last", "validation")
 

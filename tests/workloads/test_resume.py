@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import hashlib
 import io
 import itertools
@@ -13,6 +14,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,6 +64,14 @@ def left(context: RunContext) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in context.artifacts.iterdir()}
 
 
+@functools.cache
+def unbroken(config: Config, seed: int = 3):
+    """What a training that nobody stops yields, its facts, and what it leaves."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = RunContext(seed=seed, artifacts=Path(folder))
+        return *train(context, config), left(context)
+
+
 def told(facts: dict) -> dict:
     """The facts that do not depend on the clock, nor on having been stopped."""
     return {name: value for name, value in facts.items() if name not in (*TIMED, "resumed_from")}
@@ -74,13 +85,13 @@ def config():
 @pytest.mark.parametrize("net", NETS, ids=str)
 @pytest.mark.parametrize("stops", [(1,), (3,), (4,), (1, 2), (2, 1, 1)], ids=str)
 def test_a_stopped_run_ends_as_if_it_never_had_been(make_context, net, stops):
-    config, never, stopped = Config(**SHORT, **net), make_context(3), make_context(3)
-    expected, facts = train(never, config)
+    config, stopped = Config(**SHORT, **net), make_context(3)
+    expected, facts, files = unbroken(config)
     yielded, same = resumed(stopped, config, stops)
     assert yielded == expected
     assert told(same) == told(facts)
     assert same["resumed_from"] == expected[sum(stops) - 1].step
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
     assert set(left(stopped)) == {"best.pt", "last.pt"}
 
 
@@ -88,26 +99,26 @@ def test_a_stopped_run_ends_as_if_it_never_had_been(make_context, net, stops):
 @given(data=st.data())
 def test_patience_runs_on_over_a_stop(make_context, data):
     config = Config(lr=0.03, steps=200, eval_every=2, patience=3, train_examples=60, dropout=0.2)
-    never, stopped = make_context(), make_context()
-    expected, facts = train(never, config)
+    stopped = make_context(3)
+    expected, facts, files = unbroken(config)
     assert facts["stop_reason"] == "patience"
     stops = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
     stops = [n for n, total in zip(stops, itertools.accumulate(stops), strict=True) if total < len(expected)]
     yielded, same = resumed(stopped, config, stops)
     assert (yielded, told(same)) == (expected, told(facts))
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
 
 
 def test_a_run_that_was_stopped_at_its_last_measurement_says_that_again_and_ends(make_context, config):
-    never, stopped = make_context(3), make_context(3)
-    expected, facts = train(never, config)
+    stopped = make_context(3)
+    expected, facts, files = unbroken(config)
     first, _ = train(stopped, config, 5)
     (stopped.artifacts / "last.pt").unlink()
     again, same = train(dataclasses.replace(stopped, resume=True), config)
     assert first == expected
     assert again == expected[-1:]
     assert told(same) == told(facts)
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
 
 
 def test_seconds_are_those_of_all_parts(make_context, config, monkeypatch):
@@ -119,14 +130,14 @@ def test_seconds_are_those_of_all_parts(make_context, config, monkeypatch):
 
 
 def test_two_runs_in_one_process_do_not_disturb_each_others_state(make_context, config):
-    never, stopped = make_context(1), make_context(1)
-    expected, _ = train(never, config)
+    stopped = make_context(3)
+    expected, _, files = unbroken(config)
     run = DIGITS.train(config, stopped)
     first = next(run)
     train(make_context(2), config)  # draws from the same global generator before the first is closed
     run.close()
     assert [first, *train(dataclasses.replace(stopped, resume=True), config)[0]] == expected
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
 
 
 CHILD = """
@@ -155,29 +166,29 @@ def as_told(measurements) -> list[tuple[int, dict[str, float]]]:
 
 
 def test_another_process_goes_on_to_the_same_bits(make_context, config):
-    never, stopped = make_context(3), make_context(3)
-    expected, _ = train(never, config)
+    stopped = make_context(3)
+    expected, _, files = unbroken(config)
     first, _ = train(stopped, config, 2)
     code, rest = in_a_process(stopped, config, resume=True)
     assert code == 0
     assert as_told(first) + rest == as_told(expected)
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
 
 
 def test_a_killed_run_left_nothing_to_go_on_from_and_trains_from_the_start(make_context, config):
-    never, killed = make_context(3), make_context(3)
-    expected, _ = train(never, config)
+    killed = make_context(3)
+    expected, _, files = unbroken(config)
     assert in_a_process(killed, config, resume=False, killed_after=3)[0] == -signal.SIGKILL
     assert set(left(killed)) == {"best.pt"}
     yielded, facts = train(dataclasses.replace(killed, resume=True), config)
     assert facts["resumed_from"] == 0
     assert yielded == expected
-    assert left(killed) == left(never)
+    assert left(killed) == files
 
 
 def test_a_resumed_run_that_is_killed_goes_on_from_the_stop_once_more(make_context, config):
-    never, killed = make_context(3), make_context(3)
-    expected, _ = train(never, config)
+    killed = make_context(3)
+    expected, _, files = unbroken(config)
     train(killed, config, 2)
     again = dataclasses.replace(killed, resume=True)
     run = DIGITS.train(config, again)
@@ -190,17 +201,17 @@ def test_a_resumed_run_that_is_killed_goes_on_from_the_stop_once_more(make_conte
     assert facts["resumed_from"] == expected[1].step
     assert yielded[:2] == kept
     assert yielded == expected[2:]
-    assert left(killed) == left(never)
+    assert left(killed) == files
 
 
 def test_a_run_that_is_not_asked_to_resume_begins_anew_and_forgets_the_stop(make_context, config):
-    context = make_context()
+    context = make_context(3)
     train(context, config, 2)
     run = DIGITS.train(config, context)
     next(run)
     assert set(left(context)) == {"best.pt"}
     expected, facts = train(context, config)
-    assert expected == train(make_context(), config)[0]
+    assert expected == unbroken(config)[0]
     assert "resumed_from" not in facts
 
 
@@ -246,15 +257,15 @@ def part_of(raw: bytes, damage: str) -> bytes:
     ],
 )
 def test_a_damaged_file_means_from_the_start_and_says_so(make_context, config, damage):
-    never, stopped = make_context(), make_context()
-    expected, _ = train(never, config)
+    stopped = make_context(3)
+    expected, _, files = unbroken(config)
     train(stopped, config, 3)
     path = stopped.artifacts / resuming.NAME
     path.write_bytes(part_of(path.read_bytes(), damage))
     yielded, facts = train(dataclasses.replace(stopped, resume=True), config)
     assert facts["resumed_from"] == 0
     assert yielded == expected
-    assert left(stopped) == left(never)
+    assert left(stopped) == files
 
 
 @pytest.mark.parametrize("other", [{"dropout": 0.31}, {"steps": 23}, {"train_examples": 101}, {"seed": 4}], ids=str)
@@ -266,7 +277,7 @@ def test_another_runs_file_is_not_taken(make_context, config, other):
         (mine.artifacts / name).write_bytes(content)
     yielded, facts = train(dataclasses.replace(mine, resume=True), config)
     assert facts["resumed_from"] == 0
-    assert yielded == train(make_context(3), config)[0]
+    assert yielded == unbroken(config)[0]
 
 
 class Trap:
@@ -290,8 +301,8 @@ def test_a_file_that_would_execute_code_does_not(make_context, config, tmp_path)
 
 
 def test_a_full_disk_leaves_the_earlier_stop_whole(make_context, config, monkeypatch):
-    never, stopped = make_context(), make_context()
-    expected, _ = train(never, config)
+    stopped = make_context(3)
+    expected, _, _ = unbroken(config)
     train(stopped, config, 1)
     earlier = left(stopped)[resuming.NAME]
     run = DIGITS.train(config, dataclasses.replace(stopped, resume=True))

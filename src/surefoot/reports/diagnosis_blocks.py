@@ -85,9 +85,14 @@ def recommendations_table(found: Sequence[Recommendation], config: Mapping[str, 
     )
 
 
+def source_sentence(source: str) -> str:
+    """Where a promise's figures are from, which may be named by what became of them alone."""
+    return f"The expected gain is {'' if source.startswith('corrected by') else 'from '}{source}."
+
+
 def reason_text(recommendation: Recommendation) -> str:
     """Why a change is recommended, and where its promise is from."""
     promise = recommendation.promise
-    source = f" The expected gain is from {promise.source}." if promise is not None and promise.source else ""
+    source = f" {source_sentence(promise.source)}" if promise is not None and promise.source else ""
     said = f"{recommendation.id}, {recommendation.title}"
     return f"{said}: {ended(recommendation.because)}{source}" if recommendation.because else ended(said) + source

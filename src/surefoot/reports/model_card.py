@@ -135,8 +135,8 @@ def use_blocks(final: Final) -> list[str]:
         commands.append("python predict.py images.npy")
         told = (
             f"In {listing(written)}, normalising is part of the model: what goes in are pixels as the data set holds "
-            "them, float32 of shape (n, channels, height, width), what comes out is one logit a class. predict.py takes "
-            "a .npy file of one image or many, and prints a class for each; a picture is first made such a file."
+            "them, float32 of shape (n, channels, height, width), what comes out is one logit a class. predict.py "
+            "takes a .npy file of one image or many, and prints a class for each; a picture is first made such a file."
         )
         blocks.append(paragraph(told))
     else:

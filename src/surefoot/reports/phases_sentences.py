@@ -125,7 +125,7 @@ def recommendation_text(found: Recommendation) -> str:
     """A recommendation with its change, its reason, its promise and what it asks for."""
     change = settings(found.patch)
     shown = f" ({change})" if change and change != found.title else ""
-    parts = [f"{found.id}, {clause(found.title)}{shown}.", ended(found.because)]
+    parts = [f"{found.id}, {clause(found.title)}{shown}.", sentence(ended(found.because))]
     if found.promise is not None:
         source = f" ({clause(found.promise.source)})" if found.promise.source else ""
         parts.append(f"Promised: {promise_text(found.promise)}{source}.")
@@ -262,8 +262,10 @@ def export_sentence(found: Exported) -> str:
     if found.accuracy is not None and found.original_accuracy is not None:
         parts.append(f"accuracy {number(found.accuracy)} % against {number(found.original_accuracy)} %")
     if found.latency_seconds is not None and found.original_latency_seconds is not None:
+        how = f" ({found.latency_measured})" if found.latency_measured else ""
         parts.append(
-            f"{milliseconds(found.latency_seconds)} an image against {milliseconds(found.original_latency_seconds)}"
+            f"{milliseconds(found.latency_seconds)} an image against "
+            f"{milliseconds(found.original_latency_seconds)}{how}"
         )
     return f"Export to {found.format} ({found.file}): {', '.join(parts) or 'not checked'}."
 

@@ -13,6 +13,8 @@ SHOWN = {
     "svm.yaml": ("yaml", "examples/any_script/svm.yaml"),
     "analyze.out": ("", "docs/analyze.txt"),
     "refine.out": ("", "docs/refine.txt"),
+    "cifar10_phases.yaml": ("yaml", "examples/cifar10_phases.yaml"),
+    "phases.out": ("", "docs/phases.txt"),
     "bowl.py": ("python", "examples/own_model/bowl.py"),
 }
 # The order a newcomer should meet them in: the words, the work, the families.

@@ -7,9 +7,12 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
+from command_line import command
 
 from surefoot.storage import Record
 
@@ -19,24 +22,29 @@ workload: steps:WORKLOAD
 metrics:
   loss: {goal: minimize}
 seeds: 2
-baseline: {pause_ms: PAUSE, steps: 40}
+baseline: {pause_ms: 50, steps: 40}
 experiments: []
 """
 KEPT_BY_READERS = ("record.db-shm", "record.db-wal")  # SQLite's own, empty once nobody reads
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which a study of the ladder's workload has been run, its module beside the plan."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(Path(__file__).with_name("ladder.py"), folder / "steps.py")
+    (folder / "plan.yaml").write_text(PLAN)
+    line = command("run", folder / "plan.yaml", "--workers", 1, "--threads", 1)
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture
-def home(process, tmp_path):
-    """A home in which a study of the ladder's workload has been run, its module beside the plan."""
-
-    def run(pause_ms):
-        shutil.copy(os.path.join(os.environ["PYTHONPATH"], "ladder.py"), tmp_path / "steps.py")
-        (tmp_path / "plan.yaml").write_text(PLAN.replace("PAUSE", str(pause_ms)))
-        answer = process("run", tmp_path / "plan.yaml", "--workers", 2, "--threads", 1)
-        assert answer.code == 0, answer.err
-        return tmp_path / "surefoot-runs"
-
-    return run
+def home(trained, tmp_path):
+    """The home of that study, copied here with its module."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "surefoot-runs"
 
 
 def contents(home):
@@ -49,8 +57,7 @@ def contents(home):
 
 
 def test_a_run_comes_out_the_same_and_nothing_in_the_home_changes(process, home, tmp_path):
-    place = home(0)
-    before = contents(place)
+    place, before = home, contents(home)
     answer = process("reproduce", "climb:baseline:2")
     assert answer.code == 0, answer.err
     assert answer.out.startswith("climb:baseline:2 is the same, bit for bit: 80 measured values")
@@ -70,7 +77,6 @@ def test_a_run_comes_out_the_same_and_nothing_in_the_home_changes(process, home,
 
 
 def test_a_run_that_comes_out_otherwise_exits_with_1(process, home, tmp_path):
-    home(0)
     module = tmp_path / "steps.py"
     module.write_text(module.read_text().replace("1 / step -", "1.001 / step -"))
     refused = process("reproduce", "climb:baseline:1")
@@ -134,8 +140,7 @@ class TestCutShort:
     @pytest.fixture
     def cut(self, home, start, tmp_path, monkeypatch):
         """A reproduction ended by that signal while it trains; the home and the temporary folder around it."""
-        place = home(50)
-        before = contents(place)
+        place, before = home, contents(home)
         monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
         (tmp_path / "temporary").mkdir()
 
@@ -157,8 +162,8 @@ class TestCutShort:
         assert "interrupted; what was trained so far is removed" in child.stderr.read()
         assert is_as_before and not os.listdir(tmp_path / "temporary")
 
-    def test_a_kill_leaves_the_home_as_it_was(self, cut, process):
+    def test_a_kill_leaves_the_home_as_it_was(self, cut, surefoot):
         child, is_as_before = cut(signal.SIGKILL)
         assert child.returncode == -signal.SIGKILL
         assert is_as_before
-        assert process("status", "--json").json["studies"][0]["runs"]["running"] == 0
+        assert surefoot("status", "--json").json["studies"][0]["runs"]["running"] == 0

@@ -109,6 +109,14 @@ LOSS_ONLY = plan(metrics=(Metric(name="val_loss", goal="minimize", target=2.0),)
 DISABLED = replace(DROPOUT, is_applicable=False, patch={})
 
 # Predicate, how it is answered, the dossier, and what the evidence says.
+SPENT = {"round-1": "the budget is spent", "round-1-ablation": "the budget is spent"}
+
+
+def bare(*measures):
+    """The end of a workload that can do no more than that, and tells no classes."""
+    return replace(ended(confusion=(), per_class=(), classes=()), measures=measures)
+
+
 CASES = (
     # ── plan ──
     ("plan_registered", "blocked", whole(plan_hash=""), "not on record"),
@@ -212,6 +220,8 @@ CASES = (
         whole(tried={**TRIED, "round-1": (replace(RUNS[0], status=Status.INFEASIBLE),)}),
         "no value",
     ),
+    ("trials_ended", "noted", whole(tried={}, skipped=SPENT), "round-1: the budget is spent"),
+    ("compared_by_pairs", "noted", whole(rounds=(round_of(**NOT_ADOPTED),), skipped=SPENT), "not tried to its end"),
     ("trials_ended", "not applicable", whole(rounds=()), "no round"),
     ("compared_by_pairs", "blocked", rounded(interval=None), "round 1"),
     ("compared_by_pairs", "blocked", rounded(n=1), "round 1"),
@@ -297,7 +307,10 @@ CASES = (
     ("confusion_agrees", "blocked", ended(test={"val_accuracy": (82.8, 82.0)}), "82.8 % was measured"),
     ("confusion_agrees", "noted", ended(test={"val_accuracy": (83.3, 82.0)}), "83.3 % was measured"),
     ("confusion_agrees", "noted", ended(test={"val_loss": (1.0, 1.1)}), "no accuracy in %"),
-    ("confusion_agrees", "not applicable", ended(confusion=(), per_class=(), classes=()), "no classes"),
+    ("confusion_agrees", "not applicable", bare("evaluate"), "no classes"),
+    ("confusion_agrees", "blocked", bare("evaluate", "predict"), "measured, but not predicted"),
+    ("splits_agree", "not applicable", bare(), "no `evaluate`"),
+    ("target_met", "not applicable", bare(), "no `evaluate`"),
     ("classes_served", "blocked", whole(final=helped().final), "F1 under 0.5: dog"),
     ("classes_served", "noted", whole(plan=plan(thresholds=Thresholds(class_f1_note=0.8))), "under 0.8: dog 0.796"),
     ("classes_served", "not applicable", ended(per_class=()), "no classes"),
@@ -318,6 +331,12 @@ CASES = (
         "noted",
         shown(exported("torch", "model.pt2", latency_seconds=0.004), ONNX),
         "torch is slower than",
+    ),
+    (
+        "export_fast",
+        "satisfied",
+        shown(exported("torch", "model.pt2", latency_measured="CPU time on one thread, median of 541"), ONNX),
+        "is allowed (torch: CPU time on one thread, median of 541).",
     ),
     ("export_fast", "not applicable", NO_FINAL, "asks for no export"),
     ("bundle_whole", "blocked", ended(bundle=""), "There is no bundle"),

@@ -81,3 +81,14 @@ def test_another_batch_size_may_see_other_numbers_of_samples():
 def test_an_experiment_comes_back_whole_from_the_record():
     for experiment in (targeted(1, diagnosed(*ALL), ALL, "v", {}), ablation(1, ALL, CHAMPION, "v", {})):
         assert experiment_of(experiment.definition()) == experiment
+
+
+def test_what_the_workload_refuses_is_left_with_its_words():
+    def refused(config):
+        if config["dropout"] > 0.3:
+            return "dropout must be at most 0.3"
+        return "not both" if config["weight_decay"] > 1e-4 and config.get("flip") else ""
+
+    tried, left = chosen(ALL, {**CHAMPION, "weight_decay": 0.0, "flip": False}, 3, refused=refused)
+    assert tried == (DECAY,)
+    assert left == ((DROPOUT, "dropout must be at most 0.3"), (AUGMENTATION, "together with R2: not both"))

@@ -52,10 +52,18 @@ def ends(config, seed):
     return 70 + 8 * regularised + config.decay_worth * decayed + noise, 99.5 - 15 * regularised - decayed
 
 
+def is_broken(context):
+    """Whether the test has put a file "broken" into the home: something that a person can mend."""
+    return (context.artifacts.parent.parent.parent / "broken").exists()
+
+
 def train(config, context):
     if config.peeks:
         context.require("test")
+    if config.dropout and is_broken(context):
+        raise OSError("no space left on device")
     final, fitted = ends(config, context.seed)
+    wobble = np.random.default_rng([context.seed, round(100 * config.dropout)]).normal(scale=0.003)
     for step in range(10, config.steps + 1, 10):
         time.sleep(config.pause_ms / 1000)
         share = 1 - np.exp(-4 * step / config.steps)
@@ -63,7 +71,7 @@ def train(config, context):
             "train_loss": 1.1 - 1.0 * share,
             "clean_train_loss": 1.1 - 1.05 * share,
             "clean_train_accuracy": 33 + (fitted - 33) * share,
-            "val_loss": 1.1 - 0.5 * share + 0.25 * max(share - 0.7, 0) * (config.dropout < 0.2),
+            "val_loss": 1.1 - 0.5 * share + 0.25 * max(share - 0.7, 0) * (config.dropout < 0.2) + wobble,
             "val_accuracy": 33 + (final - 33) * share,
             "learning_rate": 1e-3,
             "gradient_norm": 1.0,
@@ -96,6 +104,8 @@ def predict(config, context, checkpoint, split):
     context.require(split)
     if (context.artifacts.parent.parent.parent / "die").exists():
         os.kill(os.getppid(), signal.SIGKILL)
+    if is_broken(context):
+        raise OSError("no space left on device")
     labels = np.arange(300) % 3
     scores = np.eye(3, dtype=np.float32)[labels]
     scores[:60] = np.roll(scores[:60], 1, axis=1)
@@ -103,6 +113,8 @@ def predict(config, context, checkpoint, split):
 
 
 def export(config, context, checkpoint, folder, formats):
+    if is_broken(context):
+        raise OSError("no space left on device")
     found = []
     (folder / "model.safetensors").write_text("weights")
     for name in formats:

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from study_cases import plan_text
+from study_cases import Cases, plan_text
 
+from surefoot.cli import main
 from surefoot.storage import Record
 from surefoot.words import moment
 
@@ -41,8 +42,16 @@ def openings(cases):
     return [event for event in cases.record.events(1, "opening") if "values" not in event.payload]
 
 
-def test_the_end_is_trained_on_its_own_seeds_measured_and_bundled(cases):
-    story = cases.run(**phased())
+@pytest.fixture(scope="module")
+def ended(pool, tmp_path_factory):
+    """A study gone to its end once, for all that look at it, and its story."""
+    found = Cases(tmp_path_factory.mktemp("ended"), pool)
+    yield found, found.run(**phased())
+    found.close()
+
+
+def test_the_end_is_trained_on_its_own_seeds_measured_and_bundled(ended):
+    _, story = ended
     final = story.phases.final
     assert [run.seed for run in final.runs] == [20001, 20002] and final.bundled_seed == 20001
     assert final.config["dropout"] == 0.5 and final.checkpoint == "last"
@@ -51,8 +60,8 @@ def test_the_end_is_trained_on_its_own_seeds_measured_and_bundled(cases):
     assert last_gate(story).is_open and story.phase == "done"
 
 
-def test_the_bundles_sums_are_those_of_its_files(cases):
-    cases.run(**phased())
+def test_the_bundles_sums_are_those_of_its_files(ended):
+    cases, _ = ended
     checked = subprocess.run(
         ["sha256sum", "-c", "SHA256SUMS"], cwd=bundle(cases), capture_output=True, text=True, check=False
     )
@@ -62,14 +71,14 @@ def test_the_bundles_sums_are_those_of_its_files(cases):
     assert {"model.safetensors", "model.onnx", "config.yaml", "MODEL_CARD.md", "predict.py"} <= named
 
 
-def test_the_card_in_the_bundle_tells_when_the_test_split_was_opened(cases):
-    story = cases.run(**phased())
+def test_the_card_in_the_bundle_tells_when_the_test_split_was_opened(ended):
+    cases, story = ended
     (line,) = [line for line in (bundle(cases) / "MODEL_CARD.md").read_text().splitlines() if "split opened" in line]
     assert story.phases.final.opened_at and moment(story.phases.final.opened_at) in line.replace("\\", "")
 
 
-def test_the_test_split_is_opened_once_however_often_it_is_run(cases):
-    cases.run(**phased())
+def test_the_test_split_is_opened_once_however_often_it_is_run(ended):
+    cases, _ = ended
     story = cases.run(**phased())
     assert len(openings(cases)) == 1 and not cases.ear.trained
     assert story.phases.final.opened_at == openings(cases)[0].at
@@ -95,8 +104,8 @@ def test_an_export_that_predicts_otherwise_closes_the_gate(cases):
     assert "export_agrees" in blocked(story)
 
 
-def test_a_damaged_bundle_is_written_again(cases):
-    cases.run(**phased())
+def test_a_damaged_bundle_is_written_again(ended):
+    cases, _ = ended
     (bundle(cases) / "model.onnx").write_text("something else")
     (bundle(cases) / "config.yaml").unlink()
     story = cases.run(**phased())
@@ -112,8 +121,7 @@ def test_a_study_without_phases_can_be_bundled_too(cases):
     assert (bundle(cases) / "SHA256SUMS").is_file() and story.phase == "done"
 
 
-@pytest.mark.parametrize("moment", ["predict"])
-def test_a_kill_in_the_middle_of_finalise_is_gone_on_from(tmp_path, moment):
+def test_a_kill_in_the_middle_of_finalise_is_gone_on_from(tmp_path, capsys):
     plan, home = tmp_path / "plan.yaml", tmp_path / "home"
     plan.write_text(plan_text(**phased()))
     home.mkdir()
@@ -134,11 +142,5 @@ def test_a_kill_in_the_middle_of_finalise_is_gone_on_from(tmp_path, moment):
         assert len([e for e in record.events(1, "opening") if "values" not in e.payload]) == 1
         assert len(record.events(1, "bundle")) == 1
     assert not list((home / "toy").glob(".bundle*"))
-    said = subprocess.run(
-        [sys.executable, "-m", "surefoot.cli", "status", "--json", "--home", str(home)],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(said.stdout)["studies"][0]["phase"] == "done"
+    assert main(["status", "--json", "--home", str(home)]) == 0
+    assert json.loads(capsys.readouterr().out)["studies"][0]["phase"] == "done"

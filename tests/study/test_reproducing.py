@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from reproducing_toy import SHAKY, Config
+from study_cases import Cases
 
 from surefoot.errors import DataError, RecordError, SurefootError, WorkloadError
 from surefoot.execution import Place
@@ -187,33 +188,38 @@ def a_sweep(**more):
 
 
 class TestTrials:
-    @pytest.fixture
-    def promoted(self, cases):
+    @pytest.fixture(scope="class")
+    def swept(self, pool, tmp_path_factory):
+        """The record of a sweep in which trials were paused, and their runs."""
+        cases = Cases(tmp_path_factory.mktemp("swept"), pool)
         stopping = Stopping(rule="asha", min_steps=1, max_steps=4, eta=2)
-        Sweeping(a_sweep(stopping=stopping), cases.record, Place(home=cases.home)).run(cases.pool, Silent())
-        study = cases.record.studies()[0]
-        return cases.record.trial_runs(study.id, "trials")
+        Sweeping(a_sweep(stopping=stopping), cases.record, Place(home=cases.home)).run(pool, Silent())
+        yield cases.record, cases.record.trial_runs(cases.record.studies()[0].id, "trials")
+        cases.close()
 
-    def test_a_trial_that_was_paused_and_went_on_is_compared_from_its_first_step(self, promoted, again):
+    def test_a_trial_that_was_paused_and_went_on_is_compared_from_its_first_step(self, swept):
+        record, promoted = swept
         number = next(n for n, runs in promoted.items() if len(runs) > 1)
         assert promoted[number][0].status is Status.PRUNED
-        found = again(f"trials:trial {number}")
+        found = reproduce(find_run(record, f"trials:trial {number}"), Asked())
         assert found.recorded.went_on_from is not None
         steps = [m.step for m in found.recorded.run.measurements]
         assert steps == list(range(1, len(steps) + 1)) and steps[-1] > found.recorded.went_on_from
         assert found.sameness is Sameness.EXACT
         assert "went on from a checkpoint at step" in reproduction_text(found)
 
-    def test_a_trial_that_stayed_paused_is_trained_as_far_as_it_was(self, promoted, again):
+    def test_a_trial_that_stayed_paused_is_trained_as_far_as_it_was(self, swept):
+        record, promoted = swept
         number = next(n for n, runs in promoted.items() if runs[-1].status is Status.PRUNED)
-        found = again(f"trials:{number}")
+        found = reproduce(find_run(record, f"trials:{number}"), Asked())
         assert found.recorded.arm == f"trial {number}"
         assert found.last_step == found.again.measurements[-1].step < 4
         assert found.sameness is Sameness.EXACT
 
-    def test_without_a_trial_the_best_is_meant(self, cases, promoted):
+    def test_without_a_trial_the_best_is_meant(self, swept):
+        record, promoted = swept
         complete = {n: runs[-1].finals["loss"] for n, runs in promoted.items() if runs[-1].status is Status.COMPLETE}
-        assert find_run(cases.record, "trials").arm == f"trial {min(complete, key=complete.get)}"
+        assert find_run(record, "trials").arm == f"trial {min(complete, key=complete.get)}"
 
     def test_a_command_is_started_again_from_its_own_folder(self, cases, again, tmp_path):
         script = "import sys\nlr = float(sys.argv[1].partition('=')[2])\nprint('loss:', lr / 3)\n"
@@ -232,32 +238,35 @@ budget: {trials: 1}
 
 
 class TestAddresses:
-    @pytest.fixture(autouse=True)
-    def a_study(self, cases):
+    @pytest.fixture(scope="class")
+    def record(self, pool, tmp_path_factory):
+        """The record of a study in which an arm was adopted."""
         arm = {"id": "up", "hypothesis": "Up.", "arms": {"ten": {"level": -10.0}}}
         expect = [{"arm": "ten", "metric": "loss", "is": "better"}]
-        self.cases = cases
+        cases = Cases(tmp_path_factory.mktemp("addresses"), pool)
         cases.run({**arm, "expect": expect}, workload="reproducing_toy:SHAKY", metrics=LOSS, seeds=3)
+        yield cases.record
+        cases.close()
 
-    def test_an_arm_is_named_with_or_without_its_seed(self):
-        found = find_run(self.cases.record, "toy:up/ten:2")
+    def test_an_arm_is_named_with_or_without_its_seed(self, record):
+        found = find_run(record, "toy:up/ten:2")
         assert (found.run.seed, found.run.config["level"], found.address) == (2, -10.0, "toy:up/ten:2")
-        assert find_run(self.cases.record, "toy:up/ten").run.seed == 1
+        assert find_run(record, "toy:up/ten").run.seed == 1
 
-    def test_a_study_alone_means_its_champion(self):
-        found = find_run(self.cases.record, "toy")
+    def test_a_study_alone_means_its_champion(self, record):
+        found = find_run(record, "toy")
         assert (found.arm, found.run.config["level"], found.run.seed) == ("champion", -10.0, 1)
 
-    def test_a_number_and_the_beginning_of_a_key_lead_to_the_same_run(self):
-        run = find_run(self.cases.record, "toy:baseline:2").run
-        assert find_run(self.cases.record, str(run.id)).run == run
-        assert find_run(self.cases.record, run.key[:6].upper()).run == run
+    def test_a_number_and_the_beginning_of_a_key_lead_to_the_same_run(self, record):
+        run = find_run(record, "toy:baseline:2").run
+        assert find_run(record, str(run.id)).run == run
+        assert find_run(record, run.key[:6].upper()).run == run
 
-    def test_of_a_fresh_seed_the_baseline_answers_too(self):
-        fresh = find_run(self.cases.record, "toy:confirmation/baseline").run
-        assert find_run(self.cases.record, f"toy:baseline:{fresh.seed}").run == fresh
+    def test_of_a_fresh_seed_the_baseline_answers_too(self, record):
+        fresh = find_run(record, "toy:confirmation/baseline").run
+        assert find_run(record, f"toy:baseline:{fresh.seed}").run == fresh
 
-    def test_one_that_leads_nowhere_says_what_there_is(self):
+    def test_one_that_leads_nowhere_says_what_there_is(self, record):
         for address, says in {
             "toi:baseline": 'no run "toi:baseline" is on record.*Did you mean "toy"',
             "999": 'no run "999" is on record',
@@ -267,14 +276,14 @@ class TestAddresses:
             "toy:baseline:x": 'got "x"',
         }.items():
             with pytest.raises(RecordError, match=says) as error:
-                find_run(self.cases.record, address)
+                find_run(record, address)
             assert len(str(error.value).splitlines()) == 1
 
-    def test_one_that_means_several_runs_lists_them(self):
-        plan = {"workload": "reproducing_toy:SHAKY", "metrics": LOSS, "seeds": 3, "baseline": {"level": 5.0}}
-        self.cases.run(**plan)
+    def test_one_that_means_several_runs_lists_them(self, cases):
+        for level in (0.0, 5.0):
+            cases.run(workload="reproducing_toy:SHAKY", metrics=LOSS, seeds=2, baseline={"level": level})
         with pytest.raises(RecordError, match=r'"toy:baseline:1" means 2 runs: run 1 \(key .*level 0\); run \d+ \(key'):
-            find_run(self.cases.record, "toy:baseline:1")
+            find_run(cases.record, "toy:baseline:1")
 
 
 class TestLikeness:

@@ -26,7 +26,9 @@ class Dossier:
     split before finalise and were refused. `registrations` maps each experiment of the rounds to the time
     it went on record, `tried` to the runs of its arms. `bundle_damage` says of a file of the bundle what is wrong
     with it on disk; one that is not in it is whole. `diagnosis` is the latest, of the baseline or of the champion
-    after a round; `decision` the latest outlook, with or without a round before it.
+    after a round; `decision` the latest outlook, with or without a round before it. `skipped` says why an experiment
+    was not tried to its end, as by the budget. `measures` is what the workload can do with a checkpoint of the two:
+    "evaluate" it on a split, "predict" example by example.
     """
 
     plan: Plan
@@ -51,3 +53,5 @@ class Dossier:
     tried: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     bundle_damage: Mapping[str, str] = field(default_factory=dict)
     decision: Outlook | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    measures: tuple[str, ...] = ("evaluate", "predict")

@@ -9,7 +9,7 @@ from surefoot.phases.dossier import Dossier
 from surefoot.phases.export_checks import bundle_whole, export_accurate, export_agrees, export_fast, exported
 from surefoot.phases.gate import Check
 from surefoot.phases.question import Question, few, named
-from surefoot.phases.sealed_checks import classes_served, confusion_agrees, splits_agree, target_met
+from surefoot.phases.sealed_checks import UNMEASURED, classes_served, confusion_agrees, splits_agree, target_met
 from surefoot.phases.trained import AGAIN, NO_TRAINING, asks_for_final, checkpoints_stand
 from surefoot.plan import confirming_seeds
 from surefoot.run import Run, Status, config_hash
@@ -110,6 +110,8 @@ def split_opened_once(dossier: Dossier) -> Check:
         )
     if not asks_for_final(dossier):
         return ask.not_applicable(f"{NO_TRAINING} It was not opened before the end.")
+    if "evaluate" not in dossier.measures and not (dossier.final and dossier.final.opened_at):
+        return ask.not_applicable(UNMEASURED)
     if dossier.final is None or not dossier.final.opened_at:
         return ask.blocked(f"It is still sealed: {AGAIN.replace('trains it again', 'opens it at the end')}.")
     told = f"Opened {dossier.final.opened_at[:16].replace('T', ' ')}"

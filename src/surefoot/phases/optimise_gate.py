@@ -85,13 +85,16 @@ def trials_ended(dossier: Dossier) -> Check:
     ask = Question(predicate="trials_ended", text="Every run of the experiments has ended, and the lost ones are told.")
     if not dossier.rounds:
         return ask.not_applicable(NO_ROUND)
-    absent = [id_ for id_ in _experiments(dossier) if not dossier.tried.get(id_)]
+    ended = [f"{id_}: {clause(dossier.skipped[id_])}" for id_ in _experiments(dossier) if id_ in dossier.skipped]
+    absent = [id_ for id_ in _experiments(dossier) if not dossier.tried.get(id_) and id_ not in dossier.skipped]
     if absent:
         return ask.blocked(f"No run of {listing(absent)} is on record: {AGAIN}.")
-    runs = [run for id_ in _experiments(dossier) for run in dossier.tried[id_]]
+    runs = [run for id_ in _experiments(dossier) for run in dossier.tried.get(id_, ())]
     waiting = [run for run in runs if run.status in OPEN]
     if waiting:
         return ask.blocked(f"{few([f'run {r.id} is {r.status}' for r in waiting])}: {AGAIN}.", *named(waiting))
+    if ended:
+        return ask.noted(f"Not tried to its end, {few(ended, '; ')}.", *named(runs))
     lost = [f"run {r.id} {r.status}{f' ({clause(r.reason)})' if r.reason else ''}" for r in runs if r.status in LOST]
     if lost:
         return ask.noted(
@@ -136,6 +139,8 @@ def _without_adoption(round_: Round, dossier: Dossier) -> str:
     """What speaks for a round that adopted nothing having been compared: its ledger, its parts, or its race."""
     rows = [row for row in dossier.ledger if row.experiment in round_.experiments]
     parts = [a for a in round_.attributions if max(a.alone_n, a.within_n) >= FEWEST_PAIRS]
+    if round_.experiments and round_.experiments[0] in dossier.skipped:
+        return f"round {round_.number}: {NO_VALUE}, as it was not tried to its end"
     measured = max(len(parts), sum(row.interval is not None and row.n >= FEWEST_PAIRS for row in rows))
     if measured:
         return f"round {round_.number}: nothing adopted, {count(measured, 'arm')} compared"

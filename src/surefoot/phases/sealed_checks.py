@@ -16,6 +16,7 @@ from surefoot.run import Metric
 from surefoot.stats.comparisons import mean_estimate
 from surefoot.words import clause, count, number, unit_of
 
+UNMEASURED = "The workload has no `evaluate`, so that nothing can be measured on the test split."
 STILL_SEALED = f"Nothing was measured on the test split: {AGAIN}, then opens it."
 # Scores on record are doubles; what is recomputed from whole numbers may differ by rounding alone.
 ROUNDING = 1e-6
@@ -28,6 +29,8 @@ def splits_agree(dossier: Dossier) -> Check:
     found = _measured_twice(dossier)
     if not asks_for_final(dossier):
         return ask.not_applicable(NO_TRAINING)
+    if "evaluate" not in dossier.measures:
+        return ask.not_applicable(UNMEASURED)
     if found is None:
         return ask.blocked(STILL_SEALED)
     metric, validation, test = found
@@ -75,6 +78,8 @@ def target_met(dossier: Dossier) -> Check:
         return ask.not_applicable(NO_TRAINING)
     if metric.target is None:
         return ask.not_applicable(f"{metric.name} has no target.")
+    if "evaluate" not in dossier.measures:
+        return ask.not_applicable(UNMEASURED)
     values = dossier.final.test.get(metric.name, ()) if dossier.final else ()
     if not values:
         return ask.blocked(STILL_SEALED)
@@ -125,6 +130,8 @@ def confusion_agrees(dossier: Dossier) -> Check:
     if final is None:
         return ask.blocked(STILL_SEALED)
     if not (final.classes or final.per_class or final.confusion):
+        if final.test and "predict" in dossier.measures:
+            return ask.blocked("The test split was measured, but not predicted: `surefoot run PLAN` predicts it again.")
         return ask.not_applicable("The workload tells no classes apart.")
     sides = {len(final.classes), len(final.per_class), len(final.confusion), *(len(row) for row in final.confusion)}
     if len(sides) > 1:

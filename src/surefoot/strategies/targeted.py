@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from surefoot.diagnosis.recommendation import Recommendation
@@ -19,16 +19,19 @@ def chosen(
     champion: Mapping[str, Any],
     most: int,
     tried: Sequence[Mapping[str, Any]] = (),
+    refused: Callable[[Mapping[str, Any]], str] = lambda config: "",
 ) -> tuple[tuple[Recommendation, ...], tuple[tuple[Recommendation, str], ...]]:
     """The recommendations to put to the test, at most so many, and the others, each with the reason why not.
 
     Two that set the same setting cannot be told apart when they are tried together, so the first stands. `tried`
-    are the patches of earlier rounds.
+    are the patches of earlier rounds; `refused` says why the workload takes no such config, "" where it does.
     """
     taken: list[Recommendation] = []
     left: list[tuple[Recommendation, str]] = []
     for recommendation in recommendations:
-        reason = _reason_against(recommendation, champion, taken, most, tried)
+        reason = _reason_against(recommendation, champion, taken, most, tried) or _refusal(
+            recommendation, champion, taken, refused
+        )
         if reason:
             left.append((recommendation, reason))
         else:
@@ -56,6 +59,24 @@ def _reason_against(
     return "" if len(taken) < most else f"the round tries {most} at most"
 
 
+def _refusal(
+    recommendation: Recommendation,
+    champion: Mapping[str, Any],
+    taken: Sequence[Recommendation],
+    refused: Callable[[Mapping[str, Any]], str],
+) -> str:
+    """Why it cannot be trained, alone or together with those that are taken."""
+    alone = refused({**champion, **recommendation.patch})
+    if alone or not taken:
+        return alone
+    together = refused({**champion, **_merged([*taken, recommendation])})
+    return f"together with {listing([r.id for r in taken])}: {together}" if together else ""
+
+
+def _merged(recommendations: Sequence[Recommendation]) -> dict[str, Any]:
+    return {name: value for r in recommendations for name, value in r.patch.items()}
+
+
 def targeted(
     number: int,
     diagnosis: Diagnosis,
@@ -66,8 +87,7 @@ def targeted(
     """The round's experiment: each recommendation alone, and where there are several all of them together."""
     arms = [Arm(name=name, changes=dict(r.patch)) for name, r in arms_of(recommendations).items()]
     if len(recommendations) > 1:
-        together = {name: value for r in recommendations for name, value in r.patch.items()}
-        arms.insert(0, Arm(name=TOGETHER, changes=together))
+        arms.insert(0, Arm(name=TOGETHER, changes=_merged(recommendations)))
     titles = listing([r.title for r in recommendations])
     primary = next((s for s in diagnosis.symptoms if s.rule == diagnosis.primary), None)
     return Experiment(

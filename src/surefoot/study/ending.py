@@ -72,7 +72,12 @@ def finish(
     scratch = ending.folder.with_name(f".{FOLDER}")
     shutil.rmtree(scratch, ignore_errors=True)  # what a kill left
     scratch.mkdir(parents=True)
-    final = final_from({**_payload(found, runs), **measured, **_bundled(ending, runs[0], scratch, pool, tell)}, runs)
+    bundled = _bundled(ending, runs[0], scratch, pool, tell)
+    if pool.is_interrupted:
+        shutil.rmtree(scratch)
+        tell("interrupted before the bundle was whole; run again to go on")
+        return
+    final = final_from({**_payload(found, runs), **measured, **bundled}, runs)
     final = dataclasses.replace(final, opened_at=_opened_at(ending.record, ending.study_id))
     _write_bundle(told(final), scratch)
     files = {path.name: sha256_of(path) for path in sorted(scratch.iterdir()) if path.name != SUMS}
@@ -156,7 +161,21 @@ def _is_done(ending: Ending, log: PhaseLog, found: Walk) -> bool:
         return False
     if log.bundle["runs"] != [run.id for run in found.final.runs if run.status is Status.COMPLETE]:
         return False
+    formats = list(ending.plan.finalise.exports) if ending.plan.finalise else []
+    exports = log.bundle["exports"]
+    if [export["format"] for export in exports] != formats:
+        return False
+    may_export = ending.workload.export is not None and not _is_accepted(ending.plan)
+    if may_export and any(export["error"] for export in exports):
+        return False
+    if ending.workload.predict is not None and not log.bundle["confusion"]:
+        return False
     return not damaged_bundle(ending.folder, log.bundle["files"])
+
+
+def _is_accepted(plan: Plan) -> bool:
+    """Whether a person lets a failed export pass, so that it need not be tried again."""
+    return any((override.gate, override.predicate) == ("finalise", "exported") for override in plan.overrides)
 
 
 def damaged_bundle(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
@@ -229,7 +248,7 @@ def _bundled(ending: Ending, run: Run, folder: Path, pool: Engine, tell: Callabl
         found |= {name: facts[name] for name in ("classes", "confusion") if name in facts}
     formats = ending.plan.finalise.exports if ending.plan.finalise else ()
     if formats and ending.workload.export is None:
-        error = f"workload {ending.workload.name} cannot be exported; it has no export"
+        error = f"workload {ending.workload.name} has no `export`; ask for none with finalise: {{export: []}}"
         found["exports"] = [dataclasses.asdict(Exported(format=name, error=error)) for name in formats]
     elif formats:
         out = base.artifacts / EXPORTED

@@ -132,7 +132,8 @@ class Study:
             elif not self._reuse(found) and self._within_budget(found, listener):
                 self._train(found, pool, listener)
             found = self._walk_on()
-        if not (found.wanted or found.exploring) and found.phase == "done" and self.plan.is_finalised:
+        is_done = not (found.wanted or found.exploring) and found.phase == "done"
+        if is_done and self.plan.is_finalised and not pool.is_interrupted:
             self._finalise(found, pool, listener)
         return self._tell(found)
 

@@ -13,7 +13,7 @@ from surefoot.diagnosis.symptom import Diagnosis, diagnosis_from
 from surefoot.ledger import LedgerRow
 from surefoot.phases.gate import Check, Gate
 from surefoot.phases.outlook import Outlook
-from surefoot.plan import Experiment, Plan, experiment_of
+from surefoot.plan import Experiment, Plan, experiment_of, is_round_id
 from surefoot.run import canonical_json, config_hash
 from surefoot.storage import Record
 from surefoot.study.walk import CONFIRMATION, FINAL
@@ -42,7 +42,9 @@ class PhaseLog:
     """What is on record of a study's phases, on today's baseline, metric, data and code.
 
     `diagnoses`, `rounds`, `ablations` and `outlooks` are by the number of their round, from 1; outlook 0 is the
-    turn that needed no round. `bundle` is what finalise left, as JSON; empty before.
+    turn that needed no round. An outlook that was taken back is not among them. `settled_on` is what the last one was
+    decided by: the plan's terms and the champion. `rows` are the ledger's by round. `bundle` is what finalise left, as
+    JSON; empty before.
     """
 
     gates: Mapping[str, Gate] = field(default_factory=dict)
@@ -50,9 +52,15 @@ class PhaseLog:
     rounds: Mapping[int, RoundEntry] = field(default_factory=dict)
     ablations: Mapping[int, Experiment] = field(default_factory=dict)
     outlooks: Mapping[int, Outlook] = field(default_factory=dict)
-    ledger: tuple[LedgerRow, ...] = ()
+    settled_on: tuple[str, str] = ("", "")
+    rows: Mapping[int, tuple[LedgerRow, ...]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     bundle: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> tuple[LedgerRow, ...]:
+        """The rows of every round, in order."""
+        return tuple(row for _, rows in sorted(self.rows.items()) for row in rows)
 
     @property
     def decision(self) -> Outlook | None:
@@ -92,11 +100,21 @@ def standing_of(plan: Plan, prints: tuple[str, str]) -> str:
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
 
 
+def terms_of(plan: Plan) -> str:
+    """What of a plan the end of optimising is decided by (a hash): where it says otherwise, it is decided again."""
+    metric = plan.metric(plan.primary)
+    own = [e.content_hash for e in plan.experiments if not is_round_id(e.id)]
+    asked = [dataclasses.asdict(plan.optimise) if plan.optimise else {}, dataclasses.asdict(plan.thresholds)]
+    parts = [*asked, metric.target, metric.min_effect, plan.budget.runs, plan.budget.hours, own]
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+
+
 def read_log(record: Record, study_id: int, standing: str) -> PhaseLog:
     """What is on record of the phases that stand on this."""
     events = {kind: _payloads(record, study_id, kind, standing) for kind in (GATE, DIAGNOSIS, ROUND, ABLATION)}
-    outlooks = _payloads(record, study_id, OUTLOOK, standing)
-    rows = [row for payload in _payloads(record, study_id, LEDGER, standing) for row in payload["rows"]]
+    latest = {p["round"]: p for p in _payloads(record, study_id, OUTLOOK, standing)}
+    outlooks = {number: p for number, p in latest.items() if p["outlook"]}
+    last = outlooks[max(outlooks)] if outlooks else {"terms": "", "champion": ""}
     environments = record.events(study_id, ENVIRONMENT)
     bundles = _payloads(record, study_id, BUNDLE, standing)
     return PhaseLog(
@@ -104,8 +122,9 @@ def read_log(record: Record, study_id: int, standing: str) -> PhaseLog:
         diagnoses={p["round"]: diagnosis_from(p["diagnosis"]) for p in events[DIAGNOSIS]},
         rounds={p["round"]: _entry(p) for p in events[ROUND]},
         ablations={p["round"]: experiment_of(p["experiment"]) for p in events[ABLATION]},
-        outlooks={p["round"]: Outlook(**p["outlook"]) for p in outlooks},
-        ledger=tuple(row_from(row) for row in rows),
+        outlooks={number: Outlook(**p["outlook"]) for number, p in outlooks.items()},
+        settled_on=(last["terms"], last["champion"]),
+        rows={p["round"]: _rows(p) for p in _payloads(record, study_id, LEDGER, standing)},
         environment=environments[-1].payload if environments else {},
         bundle=bundles[-1] if bundles else {},
     )
@@ -113,12 +132,13 @@ def read_log(record: Record, study_id: int, standing: str) -> PhaseLog:
 
 def every_row(record: Record, study_id: int, standing: str) -> tuple[LedgerRow, ...]:
     """The ledger of the whole record: what recommendations came to in every study, this one's on today's ground."""
-    found: list[LedgerRow] = []
+    found: dict[tuple[int, str, int], tuple[LedgerRow, ...]] = {}
     for study in record.studies():
         for event in record.events(study.id, LEDGER):
-            if study.id != study_id or event.payload["standing"] == standing:
-                found += [row_from(row) for row in event.payload["rows"]]
-    return tuple(found)
+            told = event.payload
+            if study.id != study_id or told["standing"] == standing:
+                found[study.id, told["standing"], told["round"]] = _rows(told)  # what a round said later counts
+    return tuple(row for rows in found.values() for row in rows)
 
 
 def gate_json(gate: Gate) -> dict[str, Any]:
@@ -151,6 +171,10 @@ def row_from(told: Mapping[str, Any]) -> LedgerRow:
     pairs = {name: tuple(told[name]) for name in ("first_promised", "promised")}
     interval = tuple(told["interval"]) if told["interval"] else None
     return LedgerRow(**{**told, **pairs, "interval": interval})
+
+
+def _rows(told: Mapping[str, Any]) -> tuple[LedgerRow, ...]:
+    return tuple(row_from(row) for row in told["rows"])
 
 
 def _entry(told: Mapping[str, Any]) -> RoundEntry:

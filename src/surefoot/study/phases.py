@@ -9,7 +9,7 @@ from typing import Any
 from surefoot.diagnosis.diagnosis import diagnose
 from surefoot.diagnosis.recommendation import Recommendation
 from surefoot.diagnosis.symptom import Diagnosis
-from surefoot.errors import PlanError
+from surefoot.errors import PlanError, WorkloadError
 from surefoot.execution import Place
 from surefoot.execution.environment import environment
 from surefoot.ledger import corrected
@@ -20,7 +20,7 @@ from surefoot.phases.outlook import Outlook, outlook
 from surefoot.phases.transitions import after_baseline, after_diagnosis
 from surefoot.plan import Experiment, Plan
 from surefoot.reports.story import ExperimentStory
-from surefoot.run import Run, Status
+from surefoot.run import Run, Status, config_hash
 from surefoot.storage import Record
 from surefoot.strategies.sweep import searched
 from surefoot.strategies.targeted import ablation, chosen, targeted
@@ -42,13 +42,20 @@ from surefoot.study.phase_log import (
     read_log,
     round_json,
     standing_of,
+    terms_of,
 )
 from surefoot.study.registration import registrations, revision_stories
 from surefoot.study.rounds import adopted_arm, ledger_rows, needs_ablation, rounds_of
-from surefoot.study.walk import BASELINE, Walk
-from surefoot.workload import Workload
+from surefoot.study.walk import BASELINE, FINALISE, Walk
+from surefoot.words import clause, count
+from surefoot.workload import Workload, as_config
 
 NOTHING_LEFT = "no recommendation is left to try"
+TAKEN_BACK = "the plan asks otherwise of optimising than when it ended"
+STAYS_CLOSED = (
+    "optimising ended on another plan or champion than today's, but the test split was opened since: another "
+    "round would choose with its values known, so what was settled stands; a new study may go on from this champion"
+)
 
 
 class Phases:
@@ -65,10 +72,11 @@ class Phases:
             raise PlanError(f"{plan.path}: {mistake}")
         self.plan, self.optimise = plan, plan.optimise
         self.record, self.id, self.workload, self.prints, self.place = record, study_id, workload, prints, place
-        self.standing = standing_of(plan, prints)
+        self.standing, self.terms = standing_of(plan, prints), terms_of(plan)
         self.halted = ""
         self._damage: dict[int, str] = {}
         self._passed: set[tuple[str, int]] = set()
+        self._is_told, self._champion = False, ""
 
     def log(self) -> PhaseLog:
         """What is on record by now."""
@@ -92,6 +100,7 @@ class Phases:
         False where runs are wanted first, where all is done, or where a gate is closed: then `halted` says so.
         """
         self.halted = ""
+        self._champion = config_hash(found.champion)
         log = self.log()
         if not self._passes("plan", 0, found, log, tell):
             return False
@@ -107,14 +116,11 @@ class Phases:
             return self._leave_baseline(found, log, tell)
         if log.diagnoses and not self._passes("diagnose", max(log.diagnoses), found, log, tell):
             return False
+        if log.is_settled:
+            return self._leave_optimising(found, log, tell)
         if found.wanted or found.exploring:
             return False
-        if not log.is_settled:
-            return self._optimise(found, log, tell)
-        if found.phase == "done" and "optimise" not in self._names_passed():
-            was_held = bool(log.holds)
-            return self._passes("optimise", len(log.rounds), found, log, tell) and was_held
-        return False
+        return self._optimise(found, log, tell)
 
     def close(self, found: Walk, tell: Callable[[str], None]) -> None:
         """Answers the last gate, once what finalise does is done."""
@@ -130,6 +136,32 @@ class Phases:
         assert found.baseline is not None
         tell(turn.because)
         self._put_diagnosis(1, found.baseline.runs, found.champion, "the baseline", tell)
+        return True
+
+    def _leave_optimising(self, found: Walk, log: PhaseLog, tell: Callable[[str], None]) -> bool:
+        if self._is_taken_back(found, log, tell):
+            return True
+        # Asked before the last training too: a gate that was open once may have lost its evidence.
+        if found.phase not in ("done", FINALISE) or "optimise" in self._names_passed():
+            return False
+        was_held = bool(log.holds)
+        return self._passes("optimise", len(log.rounds), found, log, tell) and was_held
+
+    def _is_taken_back(self, found: Walk, log: PhaseLog, tell: Callable[[str], None]) -> bool:
+        """Whether the end of optimising has to be decided again, which is on record then."""
+        terms, champion = log.settled_on
+        is_other_plan, is_decided = terms != self.terms, found.phase in ("confirm", FINALISE, "done")
+        # Where no round was needed, the plan's own experiments may move the champion afterwards.
+        is_other_champion = is_decided and max(log.outlooks) > 0 and champion != self._champion
+        if not (is_other_plan or is_other_champion):
+            return False
+        if self.record.events(self.id, "opening"):
+            if not self._is_told:
+                self._is_told = True
+                tell(STAYS_CLOSED)
+            return False
+        because = TAKEN_BACK if is_other_plan else "another champion stands since a failed run was trained again"
+        self._put(OUTLOOK, {"round": max(log.outlooks), "outlook": None, "because": f"asked again: {because}"})
         return True
 
     def _optimise(self, found: Walk, log: PhaseLog, tell: Callable[[str], None]) -> bool:
@@ -154,7 +186,11 @@ class Phases:
             return True
         asked, first = self._corrected(diagnosis)
         most = self.optimise.recommendations
-        tried, skipped = chosen(asked, found.champion, most, self._patches_tried(log, number))
+        if number > self.optimise.rounds:  # they were more when the round before ended
+            done = f"the plan asks for {count(self.optimise.rounds, 'round')}, which {_are(self.optimise.rounds)} done"
+            self._put_outlook(number, Outlook(turn="ceiling", because=f"{done[0].upper()}{done[1:]}."), tell)
+            return True
+        tried, skipped = chosen(asked, found.champion, most, self._patches_tried(log, number), self._refused)
         turn = after_diagnosis(self.dossier(found, log), diagnosis, tried)
         if turn.phase != "optimise" or not tried:
             because = turn.because if turn.phase != "optimise" else f"{NOTHING_LEFT}: {_reasons(skipped)}"
@@ -203,9 +239,8 @@ class Phases:
         runs = champion_runs(found)
         again = self._diagnosed(number + 1, runs, found.champion, f"the champion after round {number}")
         asked, _ = self._corrected(again)
-        remaining, _ = chosen(
-            asked, found.champion, self.optimise.recommendations, self._patches_tried(log, number + 1)
-        )
+        most, tried = self.optimise.recommendations, self._patches_tried(log, number + 1)
+        remaining, _ = chosen(asked, found.champion, most, tried, self._refused)
         counts = self.record.status_counts()[self.id]
         trained = sum(counts.statuses.values())
         hours = counts.wall_seconds / 3600
@@ -221,15 +256,28 @@ class Phases:
             hours_allowed=self.plan.budget.hours or self.plan.thresholds.hours,
             hours_per_round=hours / max(trained, 1) * (len(remaining) + 1) * self.plan.rule.seeds,
         )
+        ended = stories[entry.experiment.id]
+        if ended.state == "skipped" and decided.turn != "finalise":
+            told = f"Round {number} was not tried to its end: {clause(ended.note)}."
+            decided = Outlook(turn="ceiling", because=told)
         with self.record.together():
             rows = ledger_rows(self.plan.study, entry, stories, metric)
-            self._put(LEDGER, {"round": number, "rows": [dataclasses.asdict(row) for row in rows]})
+            if ended.state == "decided" and log.rows.get(number) != rows:
+                self._put(LEDGER, {"round": number, "rows": [dataclasses.asdict(row) for row in rows]})
             self._put_outlook(number, decided, tell)
             if decided.turn in ("iterate", "diagnose"):
                 self._record_diagnosis(number + 1, again, tell)
 
     def _patches_tried(self, log: PhaseLog, number: int) -> list[Mapping[str, Any]]:
         return [r.patch for n, entry in log.rounds.items() if n < number for r in entry.tried]
+
+    def _refused(self, config: Mapping[str, Any]) -> str:
+        """Why the workload takes no such config; empty where it does."""
+        try:
+            as_config(self.workload, config)
+        except WorkloadError as error:
+            return str(error)
+        return ""
 
     def _corrected(self, diagnosis: Diagnosis) -> tuple[tuple[Recommendation, ...], dict[str, tuple[float, float]]]:
         """The recommendations with their promises corrected by the ledger, and what was promised before that."""
@@ -263,8 +311,10 @@ class Phases:
         """Everything a gate may look at, by now."""
         plan = self.plan
         revisions = revision_stories(self.record, self.id)
-        # Rounds add revisions of their own; what a person wrote was registered with this one.
-        mine = next((r for r in reversed(revisions) if r.plan_hash == plan.hash), revisions[-1])
+        # Rounds add revisions: what a person wrote was registered with the first that has it, grown or not.
+        own, added = plan.experiments, log.experiments
+        grown = {dataclasses.replace(plan, experiments=(*own, *added[:n])).hash for n in range(len(added) + 1)}
+        mine = next((r for r in revisions if r.plan_hash in grown), None)
         metric = plan.metric(plan.primary)
         baseline = found.baseline.runs if found.baseline else ()
         champion = champion_runs(found)
@@ -272,8 +322,8 @@ class Phases:
         runs = {run.id: run for run in (*baseline, *champion, *(final.runs if final else ()))}
         return Dossier(
             plan=plan,
-            plan_hash=mine.plan_hash,
-            registered_at=mine.registered_at,
+            plan_hash=plan.hash if mine else revisions[-1].plan_hash,
+            registered_at=(mine or revisions[-1]).registered_at,
             environment=log.environment,
             data_fingerprint=self.prints[0],
             code_fingerprint=self.prints[1],
@@ -282,6 +332,8 @@ class Phases:
             damage=self._damage_of(runs.values()),
             registrations={name: r.registered_at for name, r in registrations(self.record, self.id).items()},
             tried=tried_runs(found),
+            skipped={story.id: story.note for story in found.experiments if story.state == "skipped"},
+            measures=tuple(use for use in ("evaluate", "predict") if getattr(self.workload, use) is not None),
             bundle_damage=self._bundle_damage(log),
             diagnosis=log.diagnoses[max(log.diagnoses)] if log.diagnoses else None,
             rounds=rounds_of(log, found.experiments, metric),
@@ -327,7 +379,8 @@ class Phases:
         )
 
     def _put_outlook(self, number: int, decided: Outlook, tell: Callable[[str], None]) -> None:
-        self._put(OUTLOOK, {"round": number, "outlook": dataclasses.asdict(decided)})
+        told = {"round": number, "outlook": dataclasses.asdict(decided)}
+        self._put(OUTLOOK, {**told, "terms": self.terms, "champion": self._champion})
         tell(f"{decided.turn}: {decided.because}")
 
     def _put(self, kind: str, payload: Mapping[str, Any]) -> None:
@@ -356,6 +409,10 @@ def champion_runs(found: Walk) -> tuple[Run, ...]:
 def tried_runs(found: Walk) -> dict[str, tuple[Run, ...]]:
     """The runs of every experiment's arms, by its id."""
     return {story.id: tuple(run for arm in story.arms for run in arm.runs) for story in found.experiments}
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _reasons(skipped: Sequence[tuple[Recommendation, str]]) -> str:

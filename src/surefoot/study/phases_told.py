@@ -69,7 +69,7 @@ def _is_closed(gate: Gate | None) -> bool:
 
 def _turns(record: Record, study_id: int) -> tuple[str, ...]:
     return tuple(
-        f"{event.payload['outlook']['turn']}: {event.payload['outlook']['because']}"
+        f"{told['turn']}: {told['because']}" if (told := event.payload["outlook"]) else event.payload["because"]
         for event in record.events(study_id, OUTLOOK)
     )
 
@@ -78,7 +78,7 @@ def _ledger(plan: Plan, log: PhaseLog, found: Walk) -> tuple[LedgerRow, ...]:
     """The rows on record, then those of the round that goes on."""
     stories = {story.id: story for story in found.experiments}
     metric = plan.metric(plan.primary)
-    open_ = [entry for number, entry in sorted(log.rounds.items()) if number not in log.outlooks]
+    open_ = [entry for number, entry in sorted(log.rounds.items()) if number not in log.rows]
     return (*log.ledger, *(row for entry in open_ for row in ledger_rows(plan.study, entry, stories, metric)))
 
 

@@ -13,7 +13,7 @@ from surefoot.reports.story import ExperimentStory, PickStory, SearchStory, Stor
 from surefoot.run import Run, Status, config_hash, run_key
 from surefoot.storage import EventRow, Record, UseRow
 from surefoot.study.exploring import search_key, standing
-from surefoot.study.phase_log import read_log, standing_of
+from surefoot.study.phase_log import PhaseLog, read_log, standing_of
 from surefoot.study.phases_told import phase_story
 from surefoot.study.registration import askings, registrations, removed, revision_stories
 from surefoot.study.walk import CONFIRMATION, FINALISE, Material, Walk, false_adopts, gap_to_target, numbers, walk
@@ -52,7 +52,11 @@ def grown(record: Record, study_id: int, plan: Plan, prints: tuple[str, str]) ->
     """The plan with the experiments that its rounds of optimising registered."""
     if plan.optimise is None:
         return plan
-    return read_log(record, study_id, standing_of(plan, prints)).grown(plan)
+    return _log(record, study_id, plan, prints).grown(plan)
+
+
+def _log(record: Record, study_id: int, plan: Plan, prints: tuple[str, str]) -> PhaseLog:
+    return read_log(record, study_id, standing_of(plan, prints))
 
 
 def walk_of(
@@ -78,7 +82,7 @@ def walk_of(
         searches=searches_of(
             record, study_id, standing(plan.metric(plan.primary), Prints(data=prints[0], code=prints[1]))
         ),
-        holds=read_log(record, study_id, standing_of(plan, prints)).holds if plan.optimise else NOTHING,
+        holds=_log(record, study_id, plan, prints).holds if plan.optimise else NOTHING,
     )
     found = walk(material)
     block, asked_before = _earlier_confirmations(record, study_id, confirmation_of(plan, found))
@@ -149,7 +153,7 @@ def tell(record: Record, study_id: int, plan: Plan, workload: Workload, found: W
     latest = record.revisions(study_id)[-1]
     phases = None
     if has_phases(plan):
-        phases = phase_story(record, study_id, plan, read_log(record, study_id, standing_of(plan, prints)), found)
+        phases = phase_story(record, study_id, plan, _log(record, study_id, plan, prints), found)
     return Story(
         study=plan.study,
         workload=plan.workload_shown,

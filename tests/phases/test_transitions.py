@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from phase_cases import BASE, DECAY, DROPOUT, FLIP, OVERFITS, SEEDS, plan, round_of, runs_of, stuck, symptom, whole
+from phase_cases import BASE, DECAY, DROPOUT, FLIP, OVERFITS, SEEDS, plan, runs_of, symptom, whole
 
-from surefoot.phases.gates import gate_of
-from surefoot.phases.outlook import Outlook
-from surefoot.phases.transitions import after_baseline, after_diagnosis, after_optimising, expected_gain, next_phase
+from surefoot.phases.transitions import after_baseline, after_diagnosis, expected_gain
 from surefoot.plan import Budget, Optimise
 from surefoot.run import Metric
 from surefoot.thresholds import Thresholds
@@ -27,19 +25,8 @@ def advised(*recommendations):
     return whole(diagnosis=replace(OVERFITS, symptoms=(symptom("overfitting", *recommendations),)))
 
 
-def test_the_plan_is_followed_by_the_baseline():
-    assert next_phase(gate_of("plan", whole()), whole()).phase == "baseline"
-
-
-def test_a_shut_gate_holds_its_phase_and_says_what_is_in_the_way():
-    turn = next_phase(gate_of("baseline", stuck()), stuck())
-    assert turn.phase == "baseline"
-    assert "baseline_complete and baseline_checkpoints" in turn.because
-    assert "INFEASIBLE" in turn.because
-
-
 def test_a_baseline_below_its_target_is_diagnosed():
-    turn = next_phase(gate_of("baseline", whole()), whole())
+    turn = after_baseline(whole())
     assert turn.phase == "diagnose"
     assert turn.because.startswith("The baseline is short of its target: the baseline's val_accuracy is 72.0 %")
 
@@ -120,25 +107,6 @@ def test_used_up_hours_end_the_study_with_the_best_so_far():
 def test_a_plan_that_asks_for_no_rounds_gets_none():
     for nothing in (None, Optimise(strategy="none")):
         assert after_diagnosis(whole(plan=plan(optimise=nothing))).phase == "finalise"
-
-
-@pytest.mark.parametrize(
-    ("turn", "phase", "entry"),
-    [
-        ("finalise", "finalise", ""),
-        ("ceiling", "finalise", ""),
-        ("iterate", "optimise", "targeted"),
-        ("diagnose", "diagnose", ""),
-    ],
-)
-def test_after_a_round_its_decision_is_followed(turn, phase, entry):
-    found = after_optimising(whole(rounds=(round_of(outlook=Outlook(turn=turn, because="so it is.")),)))
-    assert (found.phase, found.entry, found.because) == (phase, entry, "so it is.")
-
-
-def test_the_end_has_nothing_after_it():
-    turn = next_phase(gate_of("finalise", whole()), whole())
-    assert (turn.phase, turn.because) == ("finalise", "The study is at its end.")
 
 
 def test_a_harmful_promise_takes_nothing_from_the_others():

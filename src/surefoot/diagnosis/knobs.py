@@ -35,7 +35,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "train_examples": ("train_examples",),
     "mixed_precision": ("mixed_precision", "amp", "fp16"),
 }
-WIDTH_GRAIN = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

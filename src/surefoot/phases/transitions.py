@@ -10,11 +10,10 @@ from typing import Literal
 from surefoot.diagnosis.recommendation import Recommendation
 from surefoot.diagnosis.symptom import Diagnosis
 from surefoot.phases.dossier import Dossier
-from surefoot.phases.gate import Gate
 from surefoot.phases.trained import mean_in_words, values_of
 from surefoot.plan import Plan
 from surefoot.run import Metric
-from surefoot.words import clause, count, listing, number, unit_of
+from surefoot.words import count, listing, number, unit_of
 
 Entry = Literal["", "targeted", "sweep", "iterative"]
 
@@ -29,22 +28,6 @@ class Transition:
     phase: str
     because: str
     entry: Entry = ""
-
-
-def next_phase(gate: Gate, dossier: Dossier) -> Transition:
-    """The phase after the one that the gate ends."""
-    if not gate.is_open:
-        names = listing([check.predicate for check in gate.blocked])
-        return Transition(phase=gate.phase, because=f"The gate is shut: {names}. {gate.blocked[0].evidence}")
-    if gate.phase == "plan":
-        return Transition(phase="baseline", because="The plan is whole, so the baseline is trained.")
-    if gate.phase == "baseline":
-        return after_baseline(dossier)
-    if gate.phase == "diagnose":
-        return after_diagnosis(dossier)
-    if gate.phase == "optimise":
-        return after_optimising(dossier)
-    return Transition(phase="finalise", because="The study is at its end.")
 
 
 def after_baseline(dossier: Dossier) -> Transition:
@@ -125,14 +108,3 @@ def hours_spent(hours: float, plan: Plan) -> str:
 def hours_allowed(plan: Plan) -> float:
     """The hours of training that the budget allows, or the thresholds where it says nothing."""
     return plan.thresholds.hours if plan.budget.hours is None else plan.budget.hours
-
-
-def after_optimising(dossier: Dossier) -> Transition:
-    """What the last round decided."""
-    last = dossier.rounds[-1].outlook if dossier.rounds else None
-    if last is None:
-        return Transition(phase="finalise", because="There was no round of optimising.")
-    because = f"{clause(last.because)}."
-    if last.turn == "iterate":
-        return Transition(phase="optimise", because=because, entry=_entry(dossier.plan))
-    return Transition(phase="diagnose" if last.turn == "diagnose" else "finalise", because=because)

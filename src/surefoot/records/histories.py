@@ -30,10 +30,6 @@ ENDINGS = ("_history", "_metrics", "_log", "-history", "-metrics", "-log", ".his
 SIDECARS = ("_config.json", "_params.json", "_results.json")
 # Words of a result that stands among the settings of a results file.
 RESULT_WORDS = METRICS | AGGREGATES | DURATIONS | {"time", "completed", "successful", "success", "stability", "gap"}
-# A file of such a name says nothing of itself: its folder does.
-NAMELESS = frozenset(
-    ("metrics", "history", "log", "logs", "training", "train", "progress", "results", "trainer_state", "epochs")
-)
 CHECKPOINT = "checkpoint-"
 
 

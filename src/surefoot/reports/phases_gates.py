@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from surefoot.phases.gate import Check, Gate
+from surefoot.phases.gates import BEYOND_THE_RECORD
 from surefoot.reports.markdown import bullets, heading, paragraph
 from surefoot.reports.phases_sentences import check_text, gate_sentence, override_text
 from surefoot.reports.story import Story
@@ -21,6 +22,7 @@ def checklist(gate: Gate, story: Story) -> bytes:
         paragraph(BY_HAND),
         strong(gate_sentence(gate)) if gate.blocked or gate.overridden else paragraph(gate_sentence(gate)),
         "\n".join(check_item(check) for check in gate.checks),
+        paragraph(BEYOND_THE_RECORD),
     ]
     return ("\n\n".join(block for block in blocks if block) + "\n").encode()
 

@@ -12,7 +12,6 @@ from surefoot.phases.round import Attribution
 from surefoot.reports.phases_sentences import (
     metric_of,
     milliseconds,
-    rests_text,
     share,
     split_judgement,
     unit_after,
@@ -43,20 +42,6 @@ def gates_table(gates: Sequence[Gate]) -> Table:
         rows.append((gate.phase, "open" if gate.is_open else "shut", *(str(found.count(word)) for word in words)))
     headers = ("gate", "stands", "satisfied", "noted", "blocked", "overridden", "not applicable")
     return Table(headers=headers, rows=tuple(rows), title="Gates", badges=1)
-
-
-def checks_table(gate: Gate) -> Table:
-    """Every predicate of a gate with its evidence."""
-    rows = [
-        (check.predicate, check.state, check.evidence, rests_text(check.rests_on) or NOTHING, check.override)
-        for check in gate.checks
-    ]
-    is_overridden = any(row[4] for row in rows)
-    headers: tuple[str, ...] = ("predicate", "stands", "evidence", "read from", "the reason a person wrote")
-    if not is_overridden:
-        headers, shown = headers[:4], tuple(row[:4] for row in rows)
-        return Table(headers=headers, rows=shown, title=f"The gate of {gate.phase}", badges=1)
-    return Table(headers=headers, rows=tuple(rows), title=f"The gate of {gate.phase}", badges=1)
 
 
 def ledger_table(rows: Sequence[LedgerRow]) -> Table:

@@ -110,14 +110,20 @@ than the seconds.
 """
 
 
-def page(folder: Path) -> str:
-    """The whole page; a benchmark without figures is said to be missing."""
+def page(folder: Path, earlier: str = "") -> str:
+    """The whole page.
+
+    A benchmark that was not run this time keeps what the `earlier` page said of it, its machine included; one that
+    never was is said to be missing.
+    """
+    kept = {name: text for text in earlier.split("\n## ")[1:] for name in ORDER if f"`benchmarks/{name}.py`" in text}
     parts = [HEAD]
     for name in ORDER:
         file = folder / f"{name}.json"
-        parts.append(
-            section(name, json.loads(file.read_text())) if file.exists() else f"## {name}\n\nNot measured yet.\n"
-        )
+        if file.exists():
+            parts.append(section(name, json.loads(file.read_text())))
+        else:
+            parts.append(f"## {kept[name]}".rstrip() + "\n" if name in kept else f"## {name}\n\nNot measured yet.\n")
     return "\n".join(parts)
 
 
@@ -166,4 +172,5 @@ def shown(value: float) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(page(Path(sys.argv[1])), encoding="utf-8")
+    out = Path(sys.argv[2])
+    out.write_text(page(Path(sys.argv[1]), out.read_text(encoding="utf-8") if out.exists() else ""), encoding="utf-8")

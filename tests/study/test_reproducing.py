@@ -53,6 +53,27 @@ def shaky(cases, again):
     return run
 
 
+@pytest.fixture(scope="module")
+def swept(pool, tmp_path_factory):
+    """The record of a sweep in which trials were paused, and their runs."""
+    cases = Cases(tmp_path_factory.mktemp("swept"), pool)
+    stopping = Stopping(rule="asha", min_steps=1, max_steps=4, eta=2)
+    Sweeping(a_sweep(stopping=stopping), cases.record, Place(home=cases.home)).run(pool, Silent())
+    yield cases.record, cases.record.trial_runs(cases.record.studies()[0].id, "trials")
+    cases.close()
+
+
+@pytest.fixture(scope="module")
+def record(pool, tmp_path_factory):
+    """The record of a study in which an arm was adopted."""
+    arm = {"id": "up", "hypothesis": "Up.", "arms": {"ten": {"level": -10.0}}}
+    expect = [{"arm": "ten", "metric": "loss", "is": "better"}]
+    cases = Cases(tmp_path_factory.mktemp("addresses"), pool)
+    cases.run({**arm, "expect": expect}, workload="reproducing_toy:SHAKY", metrics=LOSS, seeds=3)
+    yield cases.record
+    cases.close()
+
+
 class TestTheSame:
     def test_a_run_of_digits_comes_out_the_same_bit_for_bit(self, cases, again):
         pytest.importorskip("torch")
@@ -188,15 +209,6 @@ def a_sweep(**more):
 
 
 class TestTrials:
-    @pytest.fixture(scope="class")
-    def swept(self, pool, tmp_path_factory):
-        """The record of a sweep in which trials were paused, and their runs."""
-        cases = Cases(tmp_path_factory.mktemp("swept"), pool)
-        stopping = Stopping(rule="asha", min_steps=1, max_steps=4, eta=2)
-        Sweeping(a_sweep(stopping=stopping), cases.record, Place(home=cases.home)).run(pool, Silent())
-        yield cases.record, cases.record.trial_runs(cases.record.studies()[0].id, "trials")
-        cases.close()
-
     def test_a_trial_that_was_paused_and_went_on_is_compared_from_its_first_step(self, swept):
         record, promoted = swept
         number = next(n for n, runs in promoted.items() if len(runs) > 1)
@@ -238,16 +250,6 @@ budget: {trials: 1}
 
 
 class TestAddresses:
-    @pytest.fixture(scope="class")
-    def record(self, pool, tmp_path_factory):
-        """The record of a study in which an arm was adopted."""
-        arm = {"id": "up", "hypothesis": "Up.", "arms": {"ten": {"level": -10.0}}}
-        expect = [{"arm": "ten", "metric": "loss", "is": "better"}]
-        cases = Cases(tmp_path_factory.mktemp("addresses"), pool)
-        cases.run({**arm, "expect": expect}, workload="reproducing_toy:SHAKY", metrics=LOSS, seeds=3)
-        yield cases.record
-        cases.close()
-
     def test_an_arm_is_named_with_or_without_its_seed(self, record):
         found = find_run(record, "toy:up/ten:2")
         assert (found.run.seed, found.run.config["level"], found.address) == (2, -10.0, "toy:up/ten:2")

@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from surefoot.diagnosis.recommendation import Promise, Recommendation
 from surefoot.words import clause, count, decimals_of, half_width, number, signed
 
+Outcome = Literal[
+    "more than promised", "as promised", "may be as promised", "not shown", "less than promised", "harm", "open"
+]
+# What of it a sentence says in more words.
+_IN_FULL = {
+    "harm": "less than promised, and harm",
+    "not shown": "not shown, nor shown to differ from the promise",
+    "may be as promised": "it may be as promised",
+}
 # How far a source of advice may be off, before anything is known of it: nineteen of twenty give between nothing and
 # twice what they promise.
 PRIOR_SD = 0.5
@@ -77,7 +87,8 @@ def ledger_sentence(row: LedgerRow) -> str:
     if reach is None or row.interval is None:
         return f"{row.title}: {promised}, got {signed(row.got)}{unit} on {count(row.n, 'pair')}: too few to tell"
     got = f"got {signed(row.got, decimals)} ± {number(reach, decimals)}{unit} (95 %, {count(row.n, 'pair')})"
-    return f"{row.title}: {promised}, {got}: {_kept(row.promised, row.interval)}"
+    outcome = outcome_of(row.promised, row.interval)
+    return f"{row.title}: {promised}, {got}: {_IN_FULL.get(outcome, outcome)}"
 
 
 def difference_unit(unit: str) -> str:
@@ -95,16 +106,18 @@ def promised_range(promised: tuple[float, float]) -> str:
     return f"{signed(low, decimals)} to {signed(high, decimals)}"
 
 
-def _kept(promised: tuple[float, float], interval: tuple[float, float]) -> str:
-    """Whether the promise was kept, as far as the interval can tell."""
+def outcome_of(promised: tuple[float, float], interval: tuple[float, float] | None) -> Outcome:
+    """What the interval of the gain says of the promise; the interval decides, not the estimate."""
+    if interval is None:
+        return "open"
     low, high = interval
     if high < promised[0]:
-        return "less than promised, and harm" if high < 0 else "less than promised"
+        return "harm" if high < 0 else "less than promised"
     if low > promised[1]:
         return "more than promised"
     if promised[0] <= low and high <= promised[1]:
         return "as promised"
-    return "not shown, nor shown to differ from the promise" if low <= 0 <= high else "it may be as promised"
+    return "not shown" if low <= 0 <= high else "may be as promised"
 
 
 def correction(kind: str, rows: Sequence[LedgerRow]) -> Correction:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-from surefoot.ledger import LedgerRow
+from surefoot.ledger import LedgerRow, Outcome, outcome_of
 from surefoot.phases.final import Final
 from surefoot.reports.figures import NoFigure
 from surefoot.reports.phases_sentences import share
@@ -15,9 +15,6 @@ from surefoot.reports.story import Story
 from surefoot.words import count, listing
 
 MOST_CLASSES = 40
-Outcome = Literal[
-    "more than promised", "as promised", "may be as promised", "not shown", "less than promised", "harm", "open"
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,20 +72,6 @@ def ledger_figure(story: Story) -> LedgerFigure | NoFigure:
     )
     unit = story.primary.difference_unit.strip()
     return LedgerFigure(title=_ledger_title(rows), caption=caption, metric=story.primary.name, unit=unit, rows=rows)
-
-
-def outcome_of(promised: tuple[float, float], interval: tuple[float, float] | None) -> Outcome:
-    """What the interval of the gain says of the promise, as the ledger's own sentence judges it."""
-    if interval is None:
-        return "open"
-    low, high = interval
-    if high < promised[0]:
-        return "harm" if high < 0 else "less than promised"
-    if low > promised[1]:
-        return "more than promised"
-    if promised[0] <= low and high <= promised[1]:
-        return "as promised"
-    return "not shown" if low <= 0 <= high else "may be as promised"
 
 
 def confusion_figure(final: Final | None) -> ConfusionFigure | NoFigure:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from surefoot import cli
 
 PROJECT = Path(__file__).resolve().parents[2]
-OVERFITS = {"train_examples": 50, "width": 4, "steps": 60, "eval_every": 20, "batch_size": 25, "lr": 3e-3}
+OVERFITS = {"train_examples": 50, "width": 4, "steps": 60, "eval_every": 30, "batch_size": 25, "lr": 3e-3}
 UNDERFITS = {"train_examples": 500, "width": 1, "steps": 60, "eval_every": 6, "batch_size": 20, "lr": 1e-2}
 
 
@@ -41,14 +41,14 @@ def walked(tmp_path, capsys, monkeypatch):
 def test_the_net_that_learns_by_heart_goes_from_gate_to_gate(walked, tmp_path):
     # What a minute of training comes to is not what this asks.
     lenient = {"class_f1": 0.0, "split_mismatch": 100.0, "export_slowdown": 100.0, "export_accuracy": 5.0}
-    optimise, final = {"strategy": "targeted", "recommendations": 2}, {"seeds": 1, "export": ["onnx"]}
+    optimise, final = {"strategy": "targeted", "recommendations": 1}, {"seeds": 1, "export": ["onnx"]}
     code, phases = walked("cifar10_phases.yaml", OVERFITS, optimise=optimise, finalise=final, thresholds=lenient)
     assert phases["diagnosis"]["primary"] == "overfitting"
     assert [gate["phase"] for gate in phases["gates"]] == ["plan", "baseline", "diagnose", "optimise", "finalise"]
     blocked = [c["predicate"] for gate in phases["gates"] for c in gate["checks"] if c["state"] == "blocked"]
     assert code == 0, blocked
     (round_,) = phases["rounds"]
-    assert len(round_["tried"]) == 2 and phases["decision"]["turn"] in ("finalise", "ceiling")
+    assert len(round_["tried"]) == 1 and phases["decision"]["turn"] in ("finalise", "ceiling")
     folder = tmp_path / "home" / "cifar10-phases"
     written = {path.name for path in (folder / "bundle").iterdir()}
     assert {"model.onnx", "model.safetensors", "predict.py", "MODEL_CARD.md", "SHA256SUMS"} <= written
